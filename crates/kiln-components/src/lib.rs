@@ -1,0 +1,1 @@
+//! The stock components that belong to no cloud.

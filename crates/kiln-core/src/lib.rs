@@ -1,0 +1,1 @@
+//! The words every room of Kiln speaks: values, configuration, components, events, runs.

@@ -1,0 +1,1 @@
+//! Runs a Plan: scheduling, durable runs, provisioning, post-processing, gc.

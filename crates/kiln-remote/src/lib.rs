@@ -1,0 +1,1 @@
+//! Communicators: SSH and none; the connect loop and file transfer.
