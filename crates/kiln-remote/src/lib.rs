@@ -1,1 +1,3 @@
-//! Communicators: SSH and none; the connect loop and file transfer.
+//! Communicators: how a machine is reached, and how files get there and back.
+
+pub mod dial;
