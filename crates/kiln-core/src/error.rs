@@ -14,6 +14,8 @@ pub enum ErrorKind {
     TimedOut,
     /// The connection to the machine was lost.
     Disconnected,
+    /// Somebody decided against it: asking again is of no use (wrong credentials, missing permission).
+    Refused,
     /// Everything else.
     Failed,
 }

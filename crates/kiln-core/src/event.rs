@@ -78,6 +78,12 @@ pub enum EventKind {
         /// The text.
         text: String,
     },
+    /// What to do next, or what Kiln knows beyond Packer's lines. The human renderer prints it on standard error, so
+    /// that standard output stays Packer's letter for letter.
+    Hint {
+        /// The text.
+        text: String,
+    },
     /// One line a remote or local command printed (without its line end).
     RemoteOutput {
         /// Which stream.
@@ -317,6 +323,7 @@ impl Events {
             | EventKind::Message { text }
             | EventKind::Error { text }
             | EventKind::Warning { text }
+            | EventKind::Hint { text }
             | EventKind::RemoteOutput { line: text, .. }
             | EventKind::ResourceLeft { reason: text, .. }
             | EventKind::Progress { what: text, .. } => mask(text),

@@ -94,4 +94,6 @@ pub struct Swept {
     pub resource: Resource,
     /// The run its tag names.
     pub run: String,
+    /// Whether the time after which its run cannot be alive any more (another tag) has passed.
+    pub expired: bool,
 }
