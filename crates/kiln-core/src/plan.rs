@@ -92,3 +92,47 @@ pub struct PlannedPostProcessor {
     /// `keep_input_artifact`; unset: the post-processor's own default.
     pub keep_input_artifact: Option<bool>,
 }
+
+impl PlannedBuild {
+    /// Returns a stable 128-bit hash (32 hex digits) of what was planned, so that a later attempt can tell whether the
+    /// template still means the same. Values marked sensitive take no part: a journal must not help to guess them.
+    pub fn fingerprint(&self) -> String {
+        let mut text = format!("{}\n{}\n{}\n", self.name, self.builder_type, settings_text(&self.settings));
+        for provisioner in self.provisioners.iter().chain(&self.error_cleanup) {
+            let PlannedProvisioner { kind, settings, pause_before, timeout, max_retries, .. } = provisioner;
+            let settings = settings_text(settings);
+            text.push_str(&format!("{kind}\n{settings}\n{pause_before:?} {timeout:?} {max_retries}\n"));
+        }
+        for post_processor in self.post_processors.iter().flatten() {
+            let PlannedPostProcessor { kind, name, settings, keep_input_artifact, .. } = post_processor;
+            let settings = settings_text(settings);
+            text.push_str(&format!("{kind}\n{name}\n{settings}\n{keep_input_artifact:?}\n"));
+        }
+        uuid::Uuid::new_v5(&uuid::Uuid::NAMESPACE_OID, text.as_bytes()).simple().to_string()
+    }
+}
+
+fn settings_text(settings: &Arc<dyn Settings>) -> String {
+    match settings.resolve(&BuildValues::default()) {
+        Ok(value) => without_secrets(&value).to_json().to_string(),
+        // What cannot be resolved yet cannot have changed either, as far as anybody can tell.
+        Err(_) => String::new(),
+    }
+}
+
+fn without_secrets(value: &Value) -> Value {
+    use crate::value::{Entry, Kind};
+    if value.sensitive {
+        return Value::null();
+    }
+    match &value.kind {
+        Kind::List(list) => list.iter().map(without_secrets).collect::<Vec<_>>().into(),
+        Kind::Object(object) => {
+            let entries = object.iter().map(|(key, entry)| {
+                (key.clone(), Entry { key_span: None, value: without_secrets(&entry.value) })
+            });
+            Kind::Object(entries.collect()).into()
+        }
+        kind => kind.clone().into(),
+    }
+}

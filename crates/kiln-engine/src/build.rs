@@ -1,0 +1,236 @@
+//! One build from beginning to end: builder, post-processors, and whatever has to be undone.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use kiln_core::artifact::Artifact;
+use kiln_core::component::BuildContext;
+use kiln_core::error::{Error, Result};
+use kiln_core::event::{ArtifactSummary, BuildResult, EventKind, Events, Outcome};
+use kiln_core::ledger::{Journal, Record};
+use kiln_core::reclaim::Reason;
+use kiln_core::run::{Recorded, Run};
+use kiln_core::scope::{BuildValues, OnError};
+use kiln_core::value::Value;
+use tokio::sync::Mutex;
+
+use crate::on_error::{Decision, Policy};
+use crate::options::Engine;
+use crate::post_process::PostProcessing;
+use crate::prepare::PreparedBuild;
+use crate::provision::Provisioning;
+use crate::unwind::Unwinder;
+
+/// How one build ended.
+pub(crate) struct Ended {
+    pub(crate) outcome: Outcome,
+    pub(crate) result: BuildResult,
+}
+
+/// Runs one build. Never fails: what went wrong is in the answer.
+pub(crate) async fn run_build(engine: &Engine, journal: &Arc<dyn Journal>, build: PreparedBuild) -> Ended {
+    let begun = Instant::now();
+    let name = build.planned.name.clone();
+    let events = engine.events.for_build(&name);
+    events.emit(EventKind::BuildStarted).await;
+    let result = Attempt::new(engine, journal, build, events.clone()).run().await;
+    let stopped = engine.interrupt.stop.is_cancelled();
+    let (outcome, error, artifacts) = match result {
+        Ok(artifacts) => (Outcome::Done, None, artifacts),
+        Err(error) if error.is_cancelled() || stopped => (Outcome::Cancelled, Some(error), Vec::new()),
+        Err(error) => (Outcome::Failed, Some(error), Vec::new()),
+    };
+    for hint in error.iter().flat_map(|error| &error.hints) {
+        events.emit(EventKind::Hint { text: hint.clone() }).await;
+    }
+    let error = error.map(|error| error.chain());
+    let record = Record::BuildFinished {
+        build: name.clone(),
+        outcome: word(outcome).to_owned(),
+        time: now(),
+        artifacts: artifacts.iter().map(|artifact| artifact.id.clone()).collect(),
+        error: error.as_deref().map(|error| events.secrets().apply(error).into_owned()),
+    };
+    // The build is over either way; a journal that cannot be written has already failed it, if it mattered.
+    if let Err(failure) = journal.append(record).await {
+        tracing::warn!(error = %failure, "the end of a build was not recorded");
+    }
+    let artifacts: Vec<ArtifactSummary> = artifacts.iter().map(summary).collect();
+    let finished = EventKind::BuildFinished {
+        outcome,
+        elapsed: begun.elapsed(),
+        error: error.clone(),
+        artifacts: artifacts.clone(),
+    };
+    events.emit(finished).await;
+    Ended { outcome, result: BuildResult { build: name, error, artifacts } }
+}
+
+/// What one build works with.
+struct Attempt<'a> {
+    engine: &'a Engine,
+    journal: &'a Arc<dyn Journal>,
+    build: PreparedBuild,
+    events: Events,
+    run: Run,
+    unwinder: Arc<Unwinder>,
+    policy: Arc<Policy>,
+    provisioning: Arc<Provisioning>,
+}
+
+impl<'a> Attempt<'a> {
+    fn new(
+        engine: &'a Engine,
+        journal: &'a Arc<dyn Journal>,
+        build: PreparedBuild,
+        events: Events,
+    ) -> Attempt<'a> {
+        let interrupt = &engine.interrupt;
+        let unwinder = Unwinder::new(build.builder.reclaim(), events.clone(), interrupt.hurry.clone());
+        let unwinder = Arc::new(unwinder);
+        let run = Run::new(
+            &engine.options.run_id,
+            &build.planned.name,
+            Arc::clone(journal),
+            events.clone(),
+            Arc::clone(&unwinder) as _,
+            Recorded::default(),
+        );
+        let policy = Policy::new(
+            events.clone(),
+            Arc::clone(&engine.prompt),
+            interrupt.stop.clone(),
+            engine.options.on_error,
+            engine.options.debug,
+        );
+        let provisioning = Provisioning {
+            planned: build.planned.clone(),
+            registry: engine.registry.clone(),
+            scope: build.scope.clone(),
+            events: events.clone(),
+            stop: interrupt.stop.clone(),
+            prompt: Arc::clone(&engine.prompt),
+            failed: Mutex::default(),
+            values: Mutex::default(),
+        };
+        let (policy, provisioning) = (Arc::new(policy), Arc::new(provisioning));
+        Attempt { engine, journal, build, events, run, unwinder, policy, provisioning }
+    }
+
+    async fn run(self) -> Result<Vec<Artifact>> {
+        let started = Record::BuildStarted {
+            build: self.build.planned.name.clone(),
+            plan: self.build.planned.fingerprint(),
+        };
+        self.journal.append(started).await.map_err(|error| Error::new("begin the build").source(error))?;
+        let cx = BuildContext {
+            run: self.run.clone(),
+            events: self.events.clone(),
+            cancel: self.engine.interrupt.stop.clone(),
+            scope: Arc::new(self.build.scope.clone()),
+            hook: Arc::clone(&self.provisioning) as _,
+            policy: Arc::clone(&self.policy) as _,
+        };
+        match self.build.builder.build(&cx).await {
+            Ok(artifact) => {
+                self.policy.pause_before_cleanup().await;
+                let left = self.unwinder.unwind(&self.run, Reason::Finished).await;
+                self.tell_left(&left.iter().map(|(resource, _)| resource.id.as_deref()).collect::<Vec<_>>())
+                    .await;
+                match artifact {
+                    Some(artifact) => self.post_process(artifact).await,
+                    None => Ok(Vec::new()),
+                }
+            }
+            Err(error) => Err(self.undo(error).await),
+        }
+    }
+
+    async fn undo(&self, error: Error) -> Error {
+        match self.policy.decision() {
+            Decision::CleanUp => {
+                self.policy.pause_before_cleanup().await;
+                let error = self.provisioning.clean_up_after(error).await;
+                let left = self.unwinder.unwind(&self.run, Reason::FailedOrCancelled).await;
+                self.tell_left(&left.iter().map(|(resource, _)| resource.id.as_deref()).collect::<Vec<_>>())
+                    .await;
+                error
+            }
+            Decision::Abort => {
+                let mut error = error;
+                let mut skip = None;
+                if self.engine.options.on_error == OnError::RunCleanupProvisioner {
+                    error = self.provisioning.clean_up_after(error).await;
+                    skip = Some("StepProvision");
+                }
+                self.policy.say_aborted(&error, skip).await;
+                self.tell_left(
+                    &self.run.held().iter().map(|resource| resource.id.as_deref()).collect::<Vec<_>>(),
+                )
+                .await;
+                error
+            }
+        }
+    }
+
+    /// What is left is never silent: its ids and the command that deletes it.
+    async fn tell_left(&self, left: &[Option<&str>]) {
+        if left.is_empty() {
+            return;
+        }
+        let ids: Vec<String> = left.iter().flatten().map(|id| format!("`{id}`")).collect();
+        let ids = if ids.is_empty() {
+            "something whose creation was not answered".to_owned()
+        } else {
+            ids.join(", ")
+        };
+        let text = format!("left behind: {ids}; `kiln gc {}` deletes it", self.engine.options.run_id);
+        self.events.emit(EventKind::Hint { text }).await;
+    }
+
+    async fn post_process(&self, artifact: Artifact) -> Result<Vec<Artifact>> {
+        if self.engine.interrupt.stop.is_cancelled() {
+            return Err(Error::cancelled());
+        }
+        let mut values = self.provisioning.values.lock().await.clone();
+        if let Some(serde_json::Value::Object(generated)) = artifact.state.get("generated_data") {
+            values.extend(generated.iter().map(|(name, value)| (name.clone(), Value::from(value))));
+        }
+        let processing = PostProcessing {
+            registry: &self.engine.registry,
+            scope: Arc::new(self.build.scope.with_values(BuildValues::Known(values))),
+            events: &self.events,
+            stop: &self.engine.interrupt.stop,
+            run: &self.run,
+            table: self.build.builder.reclaim(),
+        };
+        let results = processing.run(&self.build.planned.post_processors, artifact).await;
+        // A post-processor's own temporary things go the same way as the builder's.
+        let reason = if results.is_ok() { Reason::Finished } else { Reason::FailedOrCancelled };
+        self.unwinder.unwind(&self.run, reason).await;
+        results
+    }
+}
+
+fn summary(artifact: &Artifact) -> ArtifactSummary {
+    ArtifactSummary {
+        builder_id: artifact.builder_id.clone(),
+        id: artifact.id.clone(),
+        text: artifact.text.clone(),
+        files: artifact.files.iter().map(|file| file.display().to_string()).collect(),
+    }
+}
+
+/// Returns the word journals use.
+pub(crate) fn word(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Done | Outcome::Skipped => "done",
+        Outcome::Failed => "failed",
+        Outcome::Cancelled => "cancelled",
+    }
+}
+
+/// Returns the time journals record.
+pub(crate) fn now() -> String {
+    jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}

@@ -1,0 +1,221 @@
+//! Deletes what dead runs left behind: from their journals, and, where a journal is lost, by the tags that every
+//! temporary resource carries.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use kiln_core::error::{Context as _, Error, Result};
+use kiln_core::event::Events;
+use kiln_core::ledger::{Journal, Record, Resource};
+use kiln_core::reclaim::{Reason, ReclaimTable, Sweep};
+use tokio_util::sync::CancellationToken;
+
+use crate::build::now;
+use crate::journal::{FileJournal, runs_dir};
+use crate::runs::{self, RunSummary};
+use crate::unwind::{Fate, Unwinder};
+
+/// Key of [`kiln_core::ledger::Intent::place`] that names the cloud a resource lives in. Absent: the real one.
+pub const CLOUD: &str = "cloud";
+/// The cloud inside a process that has ended: whatever lived in it is gone.
+pub const EPHEMERAL: &str = "local";
+
+/// What to collect.
+pub struct GcOptions {
+    /// Where the journals are.
+    pub state_dir: PathBuf,
+    /// Only runs whose id begins so. A run named here is also swept by tag when its journal is not here.
+    pub run: Option<String>,
+    /// Only say what would be deleted.
+    pub dry_run: bool,
+    /// The cloud `reclaim` and `sweeps` speak to, as in [`CLOUD`]; `None`: the real one.
+    pub cloud: Option<String>,
+    /// How to delete.
+    pub reclaim: ReclaimTable,
+    /// How to find by tags.
+    pub sweeps: Vec<Arc<dyn Sweep>>,
+}
+
+/// What `gc` did, or would do.
+#[derive(Debug, Default)]
+pub struct GcReport {
+    /// Deleted (or to be deleted, with `dry_run`), with the run it belonged to.
+    pub collected: Vec<(String, Resource)>,
+    /// Still there, and why.
+    pub left: Vec<(String, Resource, String)>,
+    /// Passed over, and why: runs under way, journals that cannot be read, other clouds.
+    pub passed_over: Vec<String>,
+}
+
+/// Collects. Fails only if the journals' folder cannot be read.
+pub async fn collect(options: GcOptions, events: &Events, cancel: &CancellationToken) -> Result<GcReport> {
+    let state_dir = options.state_dir.clone();
+    let (known, unreadable) = tokio::task::spawn_blocking(move || runs::list(&state_dir))
+        .await
+        .context("read the journals")?
+        .context(format!("read the journals in `{}`", options.state_dir.display()))?;
+    let mut report = GcReport::default();
+    for broken in unreadable {
+        report.passed_over.push(format!(
+            "{}: {}",
+            broken.dir.display(),
+            Error::new("unreadable").source(broken.reason).chain()
+        ));
+    }
+    let unwinder = Unwinder::new(options.reclaim.clone(), events.clone(), cancel.clone());
+    let collection = Collection { options: &options, unwinder: &unwinder };
+    for run in known.iter().filter(|run| collection.is_wanted(&run.id)) {
+        if !cancel.is_cancelled() {
+            collection.journal(run, &mut report).await?;
+        }
+    }
+    for sweep in &options.sweeps {
+        if !cancel.is_cancelled() {
+            collection.sweep(sweep.as_ref(), &known, &mut report).await;
+        }
+    }
+    Ok(report)
+}
+
+struct Collection<'a> {
+    options: &'a GcOptions,
+    unwinder: &'a Unwinder,
+}
+
+impl Collection<'_> {
+    fn is_wanted(&self, run: &str) -> bool {
+        self.options.run.as_deref().is_none_or(|wanted| run.starts_with(wanted))
+    }
+
+    async fn journal(&self, run: &RunSummary, report: &mut GcReport) -> Result<()> {
+        if run.left.is_empty() {
+            return Ok(());
+        }
+        if run.alive {
+            report.passed_over.push(format!("run {} is under way", run.id));
+            return Ok(());
+        }
+        let mut here = Vec::new();
+        let mut vanished = Vec::new();
+        for (build, resource) in &run.left {
+            match resource.intent.place.get(CLOUD) {
+                Some(cloud) if cloud == EPHEMERAL => vanished.push((build.clone(), resource.clone())),
+                cloud if cloud == self.options.cloud.as_ref() => here.push((build.clone(), resource.clone())),
+                cloud => {
+                    let cloud = cloud.map_or("the real cloud", String::as_str);
+                    let kind = &resource.intent.kind;
+                    report.passed_over.push(format!("run {}: a `{kind}` lives in {cloud}", run.id));
+                }
+            }
+        }
+        if self.options.dry_run {
+            report.collected.extend(here.into_iter().map(|(_, resource)| (run.id.clone(), resource)));
+            return Ok(());
+        }
+        let dir = runs_dir(&self.options.state_dir).join(&run.id);
+        let journal = open(&dir).await?;
+        for (build, resource) in vanished {
+            append(&journal, released(build, &resource)).await?;
+        }
+        self.delete(&journal, run, here, report).await
+    }
+
+    async fn delete(
+        &self,
+        journal: &FileJournal,
+        run: &RunSummary,
+        left: Vec<(String, Resource)>,
+        report: &mut GcReport,
+    ) -> Result<()> {
+        // Keys are unique within a build only.
+        let mut builds: Vec<&String> = left.iter().map(|(build, _)| build).collect();
+        builds.dedup();
+        for build in builds {
+            let resources: Vec<Resource> = left
+                .iter()
+                .filter(|(owner, _)| owner == build)
+                .map(|(_, resource)| resource.clone())
+                .collect();
+            for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected).await {
+                match fate {
+                    Fate::Gone => {
+                        append(journal, released(build.clone(), &resource)).await?;
+                        report.collected.push((run.id.clone(), resource));
+                    }
+                    Fate::Left(reason) => {
+                        let key = resource.intent.key.clone();
+                        let record =
+                            Record::ReleaseFailed { build: build.clone(), key, reason: reason.clone() };
+                        append(journal, record).await?;
+                        report.left.push((run.id.clone(), resource, reason));
+                    }
+                }
+            }
+        }
+        append(journal, Record::Collected { time: now() }).await
+    }
+
+    /// A tag names a run. Whether that run is dead can be told if its journal is here; otherwise only if it was
+    /// named by the user, or if the time after which it cannot be alive has passed.
+    async fn sweep(&self, sweep: &dyn Sweep, known: &[RunSummary], report: &mut GcReport) {
+        let swept = match sweep.sweep(None).await {
+            Ok(swept) => swept,
+            Err(error) => {
+                report
+                    .passed_over
+                    .push(format!("resources could not be looked up by their tags: {}", error.chain()));
+                return;
+            }
+        };
+        let mut dead = Vec::new();
+        for found in swept.into_iter().filter(|found| self.is_wanted(&found.run)) {
+            let journal = known.iter().find(|run| run.id == found.run);
+            let named = self.options.run.is_some();
+            match journal {
+                Some(run) if run.alive => report.passed_over.push(format!("run {} is under way", run.id)),
+                Some(_) => dead.push(found),
+                None if named || found.expired => dead.push(found),
+                None => {
+                    let id = found.resource.id.unwrap_or_default();
+                    let text = format!(
+                        "`{id}` belongs to run {0}, whose journal is not here; `kiln gc {0}` deletes it",
+                        found.run
+                    );
+                    report.passed_over.push(text);
+                }
+            }
+        }
+        if self.options.dry_run {
+            let new = dead.into_iter().map(|found| (found.run, found.resource));
+            let new: Vec<_> = new
+                .filter(|(_, resource)| !report.collected.iter().any(|(_, seen)| seen.id == resource.id))
+                .collect();
+            report.collected.extend(new);
+            return;
+        }
+        let resources: Vec<Resource> = dead.iter().map(|found| found.resource.clone()).collect();
+        for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected).await {
+            let run =
+                dead.iter().find(|found| found.resource.id == resource.id).map(|found| found.run.clone());
+            let run = run.unwrap_or_default();
+            match fate {
+                Fate::Gone => report.collected.push((run, resource)),
+                Fate::Left(reason) => report.left.push((run, resource, reason)),
+            }
+        }
+    }
+}
+
+fn released(build: String, resource: &Resource) -> Record {
+    Record::Released { build, key: resource.intent.key.clone() }
+}
+
+async fn open(dir: &Path) -> Result<FileJournal> {
+    let (dir, shown) = (dir.to_owned(), dir.display().to_string());
+    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir)).await;
+    opened.context("open a journal")?.context(format!("open the journal in `{shown}`"))
+}
+
+async fn append(journal: &FileJournal, record: Record) -> Result<()> {
+    journal.append(record).await.context("record what was collected")
+}

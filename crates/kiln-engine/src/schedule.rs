@@ -1,0 +1,127 @@
+//! Runs the builds of a plan side by side and sums up.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use kiln_core::error::{Context as _, Error, Result};
+use kiln_core::event::{BuildResult, EventKind, Outcome};
+use kiln_core::ledger::{FORMAT, Journal, Record};
+use kiln_core::plan::Plan;
+use tokio::sync::Semaphore;
+
+use crate::build::{Ended, now, run_build, word};
+use crate::journal::{FileJournal, runs_dir};
+use crate::options::Engine;
+use crate::prepare::PreparedBuild;
+
+/// How a run ended.
+#[derive(Debug)]
+pub struct RunReport {
+    /// The gravest of its builds' ends.
+    pub outcome: Outcome,
+    /// Builds that ran, in order.
+    pub results: Vec<BuildResult>,
+    /// How long it took.
+    pub elapsed: Duration,
+}
+
+/// Runs `builds`. Fails only if the journal cannot be opened: nothing has happened then.
+pub async fn run(plan: &Plan, builds: Vec<PreparedBuild>, engine: Engine) -> Result<RunReport> {
+    let begun = Instant::now();
+    for secret in &plan.secrets {
+        engine.events.secrets().register(secret);
+    }
+    let names: Vec<String> = builds.iter().map(|build| build.planned.name.clone()).collect();
+    let journal = open_journal(&engine, plan, &names).await?;
+    let (run, debug) = (engine.options.run_id.clone(), engine.options.debug);
+    engine.events.emit(EventKind::RunStarted { run, builds: names, debug }).await;
+
+    let ended = run_all(&engine, &journal, builds).await;
+    let interrupted = engine.interrupt.stop.is_cancelled();
+    let outcome = gravest(&ended, interrupted);
+    let results: Vec<BuildResult> = ended.into_iter().map(|ended| ended.result).collect();
+    let record = Record::RunFinished { outcome: word(outcome).to_owned(), time: now() };
+    journal.append(record).await.context("record the end of the run")?;
+    let elapsed = begun.elapsed();
+    let finished = EventKind::RunFinished { outcome, elapsed, interrupted, results: results.clone() };
+    engine.events.emit(finished).await;
+    Ok(RunReport { outcome, results, elapsed })
+}
+
+async fn open_journal(engine: &Engine, plan: &Plan, builds: &[String]) -> Result<Arc<dyn Journal>> {
+    let dir = runs_dir(&engine.options.state_dir).join(&engine.options.run_id);
+    let shown = dir.display().to_string();
+    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir)).await;
+    let journal = opened
+        .map_err(|error| Error::new("open the journal").source(error))?
+        .context(format!("make the run's folder `{shown}`"))
+        .map_err(|error| error.hint("name a writable folder with -state-dir or KILN_STATE_DIR"))?;
+    let journal: Arc<dyn Journal> = Arc::new(journal);
+    let started = Record::RunStarted {
+        format: FORMAT,
+        run: engine.options.run_id.clone(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        time: now(),
+        template: plan.template_name.clone(),
+        builds: builds.to_vec(),
+        pid: std::process::id(),
+    };
+    journal.append(started).await.context("begin the run")?;
+    Ok(journal)
+}
+
+/// At most `parallel_builds` at once; permits are handed out in the order of the plan.
+async fn run_all(engine: &Engine, journal: &Arc<dyn Journal>, builds: Vec<PreparedBuild>) -> Vec<Ended> {
+    let limit = match (engine.options.debug, engine.options.parallel_builds) {
+        (true, _) => 1,
+        (false, 0) => Semaphore::MAX_PERMITS,
+        (false, limit) => limit,
+    };
+    let permits = Arc::new(Semaphore::new(limit));
+    let mut tasks = Vec::with_capacity(builds.len());
+    for build in builds {
+        let (engine, journal, permits) = (engine.clone(), Arc::clone(journal), Arc::clone(&permits));
+        let name = build.planned.name.clone();
+        let task = tokio::spawn(async move {
+            let stop = engine.interrupt.stop.clone();
+            let permit = tokio::select! {
+                permit = permits.acquire_owned() => permit.ok(),
+                () = stop.cancelled() => None,
+            };
+            match permit {
+                Some(_permit) if !stop.is_cancelled() => Some(run_build(&engine, &journal, build).await),
+                _ => None,
+            }
+        });
+        tasks.push((name, task));
+    }
+    let mut ended = Vec::with_capacity(tasks.len());
+    for (name, task) in tasks {
+        ended.push(match task.await {
+            Ok(Some(build)) => build,
+            Ok(None) => never_started(name),
+            Err(panic) => broken(name, &panic, &engine.options.run_id),
+        });
+    }
+    ended
+}
+
+fn never_started(build: String) -> Ended {
+    let error = Some(Error::cancelled().chain());
+    Ended { outcome: Outcome::Cancelled, result: BuildResult { build, error, artifacts: Vec::new() } }
+}
+
+/// A panic is a defect of ours; the other builds go on, and the journal knows what this one held.
+fn broken(build: String, panic: &tokio::task::JoinError, run: &str) -> Ended {
+    let error = Some(format!("internal error: {panic}; `kiln gc {run}` deletes what it left"));
+    Ended { outcome: Outcome::Failed, result: BuildResult { build, error, artifacts: Vec::new() } }
+}
+
+fn gravest(ended: &[Ended], interrupted: bool) -> Outcome {
+    let any = |outcome| ended.iter().any(|ended| ended.outcome == outcome);
+    match (interrupted || any(Outcome::Cancelled), any(Outcome::Failed)) {
+        (true, _) => Outcome::Cancelled,
+        (false, true) => Outcome::Failed,
+        (false, false) => Outcome::Done,
+    }
+}

@@ -1,0 +1,230 @@
+//! Deletes what a build no longer needs: dependants before what they stand on, everything else at once, each deletion
+//! repeated until the cloud agrees or the deadline passes.
+//!
+//! The lines shown keep one order (the reclaim table's ranks) whatever runs at once, because people and scripts read
+//! them. Nothing here decides *what* is deleted; that is the ledger's.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use kiln_core::error::{Error, ErrorKind, Result};
+use kiln_core::event::Events;
+use kiln_core::ledger::Resource;
+use kiln_core::reclaim::{Announcement, Reason, Reclaim, ReclaimTable};
+use kiln_core::run::{Releaser, Run};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// How long one resource may resist before it is reported as left behind.
+const DEADLINE: Duration = Duration::from_secs(600);
+/// Pauses between attempts grow from the first to the second.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
+
+/// Deletes the resources of one build.
+pub(crate) struct Unwinder {
+    table: ReclaimTable,
+    events: Events,
+    /// Ends deletions that take long.
+    hurry: CancellationToken,
+    /// Lines of resources released early: shown with the others, in order, when unwinding begins.
+    early: Mutex<Vec<(u32, Vec<Announcement>)>>,
+    /// Resources whose deletion is under way elsewhere, so that nobody deletes twice.
+    busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+}
+
+/// What became of one resource.
+pub(crate) enum Fate {
+    /// It is gone.
+    Gone,
+    /// It is still there, for this reason.
+    Left(String),
+}
+
+impl Unwinder {
+    pub(crate) fn new(table: ReclaimTable, events: Events, hurry: CancellationToken) -> Unwinder {
+        Unwinder { table, events, hurry, early: Mutex::default(), busy: Mutex::default() }
+    }
+
+    /// Deletes everything `run` still holds and records what became of it. Returns what is left.
+    pub(crate) async fn unwind(&self, run: &Run, reason: Reason) -> Vec<(Resource, String)> {
+        let held = run.held();
+        let fates = self.delete_all(&held, reason).await;
+        let mut left = Vec::new();
+        for (resource, fate) in fates {
+            match fate {
+                Fate::Gone => run.released(&resource).await,
+                Fate::Left(why) => {
+                    run.left(&resource, &why).await;
+                    left.push((resource, why));
+                }
+            }
+        }
+        left
+    }
+
+    /// Deletes `resources`; the answer is in the order they ended.
+    pub(crate) async fn delete_all(&self, resources: &[Resource], reason: Reason) -> Vec<(Resource, Fate)> {
+        let lines = Lines::new(self, resources, reason).await;
+        let mut waiting: Vec<&Resource> = resources.iter().collect();
+        let mut under_way = FuturesUnordered::new();
+        let mut fates: Vec<(Resource, Fate)> = Vec::new();
+        loop {
+            let (ready, blocked): (Vec<_>, Vec<_>) =
+                waiting.iter().copied().partition(|resource| is_free(resource, resources, &fates));
+            waiting = blocked;
+            for resource in ready {
+                let lines = &lines;
+                under_way.push(async move {
+                    lines.started(resource).await;
+                    (resource.clone(), self.delete(resource).await)
+                });
+            }
+            match under_way.next().await {
+                Some(fate) => fates.push(fate),
+                None => break,
+            }
+        }
+        // What stands below something that resisted cannot go either.
+        for resource in waiting {
+            lines.started(resource).await;
+            fates.push((
+                resource.clone(),
+                Fate::Left("something that depends on it is still there".to_owned()),
+            ));
+        }
+        fates
+    }
+
+    async fn delete(&self, resource: &Resource) -> Fate {
+        let turn = Arc::clone(self.busy.lock().await.entry(resource.intent.key.clone()).or_default());
+        let _turn = turn.lock().await;
+        match self.try_delete(resource).await {
+            Ok(()) => Fate::Gone,
+            Err(error) => Fate::Left(error.chain()),
+        }
+    }
+
+    async fn try_delete(&self, resource: &Resource) -> Result<()> {
+        let reclaim = self.table.get(&resource.intent.kind)?;
+        let deadline = Instant::now() + DEADLINE;
+        let mut pause = PAUSES.0;
+        loop {
+            if self.hurry.is_cancelled() && !reclaim.is_quick() {
+                return Err(Error::new("clean-up was cut short"));
+            }
+            let error = match delete_once(reclaim.as_ref(), resource, &self.hurry).await {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
+            let next = Instant::now() + pause;
+            if error.kind == ErrorKind::Refused || next > deadline {
+                return Err(error);
+            }
+            tracing::debug!(kind = resource.intent.kind, error = error.chain(), "deletion is tried again");
+            tokio::select! {
+                () = tokio::time::sleep_until(next) => {}
+                () = self.hurry.cancelled() => return Err(error),
+            }
+            pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+}
+
+/// Deletes what is known, or first looks for what the intent may have created.
+async fn delete_once(reclaim: &dyn Reclaim, resource: &Resource, cancel: &CancellationToken) -> Result<()> {
+    if resource.id.is_some() {
+        return reclaim.delete(resource, cancel).await;
+    }
+    for found in reclaim.find(&resource.intent).await? {
+        reclaim.delete(&found, cancel).await?;
+    }
+    Ok(())
+}
+
+/// Whether nothing that needs `resource` is still there.
+fn is_free(resource: &Resource, all: &[Resource], fates: &[(Resource, Fate)]) -> bool {
+    let key = &resource.intent.key;
+    all.iter().filter(|other| other.intent.needs.contains(key)).all(|other| {
+        fates.iter().any(|(gone, fate)| gone.intent.key == other.intent.key && matches!(fate, Fate::Gone))
+    })
+}
+
+/// Early deletion: quiet, because its lines belong among those of the unwinding.
+#[async_trait]
+impl Releaser for Unwinder {
+    async fn release(&self, resource: &Resource) -> Result<()> {
+        let turn = Arc::clone(self.busy.lock().await.entry(resource.intent.key.clone()).or_default());
+        let _turn = turn.lock().await;
+        let reclaim = self.table.get(&resource.intent.kind)?;
+        delete_once(reclaim.as_ref(), resource, &self.hurry).await?;
+        let lines = reclaim.announce(resource, Reason::Finished);
+        self.early.lock().await.push((reclaim.rank(), lines));
+        Ok(())
+    }
+}
+
+/// Shows each resource's lines in the order of ranks: those whose turn has not come wait.
+struct Lines<'a> {
+    events: &'a Events,
+    state: Mutex<Vec<Line>>,
+}
+
+struct Line {
+    key: Option<String>,
+    announcements: Vec<Announcement>,
+    rank: u32,
+    started: bool,
+}
+
+impl<'a> Lines<'a> {
+    async fn new(unwinder: &'a Unwinder, resources: &[Resource], reason: Reason) -> Lines<'a> {
+        let early = std::mem::take(&mut *unwinder.early.lock().await);
+        let early = early.into_iter().map(|(rank, announcements)| Line {
+            key: None,
+            announcements,
+            rank,
+            started: true,
+        });
+        let known = resources.iter().filter_map(|resource| {
+            let reclaim = unwinder.table.get(&resource.intent.kind).ok()?;
+            let announcements = reclaim.announce(resource, reason);
+            Some(Line {
+                key: Some(resource.intent.key.clone()),
+                announcements,
+                rank: reclaim.rank(),
+                started: false,
+            })
+        });
+        let mut lines: Vec<Line> = early.chain(known).collect();
+        lines.sort_by_key(|line| line.rank);
+        let lines = Lines { events: &unwinder.events, state: Mutex::new(lines) };
+        lines.flush().await;
+        lines
+    }
+
+    async fn started(&self, resource: &Resource) {
+        let mut lines = self.state.lock().await;
+        if let Some(line) = lines.iter_mut().find(|line| line.key.as_ref() == Some(&resource.intent.key)) {
+            line.started = true;
+        }
+        drop(lines);
+        self.flush().await;
+    }
+
+    async fn flush(&self) {
+        let mut lines = self.state.lock().await;
+        while lines.first().is_some_and(|line| line.started) {
+            for announcement in lines.remove(0).announcements {
+                match announcement {
+                    Announcement::Say(text) => self.events.say(text).await,
+                    Announcement::Message(text) => self.events.message(text).await,
+                }
+            }
+        }
+    }
+}
