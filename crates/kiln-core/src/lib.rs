@@ -6,17 +6,17 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 // What was written.
+pub mod diagnostic;
 pub mod span;
 pub mod value;
-pub mod diagnostic;
 
 // What it means.
 pub mod decode;
 pub mod duration;
 pub mod interpolate;
+pub mod plan;
 pub mod schema;
 pub mod scope;
-pub mod plan;
 
 // What does the work.
 pub mod artifact;
@@ -31,6 +31,9 @@ pub mod ledger;
 pub mod reclaim;
 pub mod run;
 pub mod secret;
+
+#[cfg(test)]
+mod test_world;
 
 pub use artifact::Artifact;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};

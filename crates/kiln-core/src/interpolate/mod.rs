@@ -1,10 +1,25 @@
 //! `{{ … }}`: Go templates with Packer's functions, used below both languages and long after parsing.
 
+mod builtins;
+mod data;
+mod errors;
+mod eval;
+mod functions;
+mod go_time;
+mod node_text;
+mod parse;
+mod strftime;
+
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use gotmpl::Value as GoValue;
+
 use crate::scope::{Scope, World};
+use errors::Failure;
+use functions::Environment;
+use parse::{DotFields, Parsed};
 
 /// Why a text could not be rendered, in Go's words.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -42,16 +57,52 @@ impl<'a> Interpolator<'a> {
         self
     }
 
+    /// Returns the build this renders for.
+    pub fn scope(&self) -> &'a Scope {
+        self.scope
+    }
+
     /// Returns `text` rendered.
     pub fn render(&self, text: &str) -> Result<String, InterpolateError> {
-        let _ = (self.scope, &self.data);
-        Ok(text.to_owned())
+        if !is_template(text) {
+            return Ok(text.to_owned());
+        }
+        let parsed = self.parse(text)?;
+        let dot = data::dot(&self.data, &self.scope.values);
+        let user = |name: &str| self.scope.user_variables.get(name).cloned();
+        let environment = Environment {
+            world: self.scope.world.as_ref(),
+            template_path: self.scope.template_path.as_deref(),
+            core_version: &self.scope.core_version,
+            user: &user,
+            variables: false,
+            build: Some(self.scope),
+            data: Some(&self.data),
+            extra: Some(&self.functions),
+        };
+        eval::evaluate(text, &parsed, DotFields::Render, &environment, &dot).map_err(Failure::into_error)
     }
 
     /// Checks that `text` parses and names only known functions, without rendering it.
     pub fn validate(&self, text: &str) -> Result<(), InterpolateError> {
-        self.render(text).map(drop)
+        match is_template(text) {
+            true => self.parse(text).map(drop),
+            false => Ok(()),
+        }
     }
+
+    fn parse(&self, text: &str) -> Result<Parsed, InterpolateError> {
+        parse::parse(text, DotFields::Render, &|name| is_function(name) || self.functions.contains_key(name))
+    }
+}
+
+/// A text without actions renders to itself; most texts are such.
+fn is_template(text: &str) -> bool {
+    text.contains("{{")
+}
+
+fn is_function(name: &str) -> bool {
+    functions::find(name).is_some() || builtins::is_builtin(name)
 }
 
 /// What is known while no build exists yet: in the `variables` section, in builder names, at the console.
@@ -86,19 +137,45 @@ pub enum VariableError {
 /// Returns the value of a user variable rendered once: `env` and the secret stores are open to it, and actions that
 /// start with a dot field (`{{ .HTTPIP }}`) are left for the component that supplies the data.
 pub fn render_variable(text: &str, context: &VariableContext<'_>) -> Result<String, VariableError> {
-    let _ = context;
-    Ok(text.to_owned())
+    render_outside(text, context, DotFields::Keep).map_err(|failure| match failure {
+        Failure::Undefined { name, error } => VariableError::Undefined { name, error },
+        Failure::Error(error) => VariableError::Other(error),
+    })
 }
 
 /// Returns a builder's name, `max_retries` or a console line rendered once: user variables (empty if undefined) and
 /// the time functions, but nothing of a build.
 pub fn render_core(text: &str, context: &VariableContext<'_>) -> Result<String, InterpolateError> {
-    let _ = context;
-    Ok(text.to_owned())
+    render_outside(text, context, DotFields::Render).map_err(Failure::into_error)
+}
+
+fn render_outside(
+    text: &str,
+    context: &VariableContext<'_>,
+    dot_fields: DotFields,
+) -> Result<String, Failure> {
+    if !is_template(text) {
+        return Ok(text.to_owned());
+    }
+    let parsed = parse::parse(text, dot_fields, &is_function).map_err(Failure::Error)?;
+    let environment = Environment {
+        world: context.world,
+        template_path: context.template_path,
+        core_version: context.core_version,
+        user: context.user,
+        variables: dot_fields == DotFields::Keep,
+        build: None,
+        data: None,
+        extra: None,
+    };
+    eval::evaluate(text, &parsed, dot_fields, &environment, &GoValue::Nil)
 }
 
 /// Returns [`render_core`] repeated until the text no longer changes, as builder names and `max_retries` are.
-pub fn render_core_until_stable(text: &str, context: &VariableContext<'_>) -> Result<String, InterpolateError> {
+pub fn render_core_until_stable(
+    text: &str,
+    context: &VariableContext<'_>,
+) -> Result<String, InterpolateError> {
     let mut text = text.to_owned();
     for _ in 0..MOST_PASSES {
         let rendered = render_core(&text, context)?;
@@ -112,3 +189,6 @@ pub fn render_core_until_stable(text: &str, context: &VariableContext<'_>) -> Re
 
 /// A text that still changes after so many passes feeds on itself.
 pub const MOST_PASSES: usize = 100;
+
+#[cfg(test)]
+mod tests;
