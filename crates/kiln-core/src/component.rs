@@ -144,7 +144,11 @@ pub trait DataSource: Send + Sync {
 #[async_trait]
 pub trait ProvisionHook: Send + Sync {
     /// Runs all provisioners of the build. `values` are the build's generated data.
-    async fn provision(&self, communicator: Arc<dyn Communicator>, values: BTreeMap<String, Value>) -> Result<()>;
+    async fn provision(
+        &self,
+        communicator: Arc<dyn Communicator>,
+        values: BTreeMap<String, Value>,
+    ) -> Result<()>;
 }
 
 /// What happens after a step, as `-debug` and `-on-error` ask; the engine implements it.

@@ -103,8 +103,14 @@ mod tests {
     #[test]
     fn go_durations_are_read_and_printed_as_go_does() {
         for (text, printed) in [
-            ("10s", "10s"), ("1m", "1m0s"), ("1h2m3.5s", "1h2m3.5s"), ("300ms", "300ms"), ("1.5h", "1h30m0s"), ("0", "0s"),
-            ("1500us", "1.5ms"), ("90m", "1h30m0s"),
+            ("10s", "10s"),
+            ("1m", "1m0s"),
+            ("1h2m3.5s", "1h2m3.5s"),
+            ("300ms", "300ms"),
+            ("1.5h", "1h30m0s"),
+            ("0", "0s"),
+            ("1500us", "1.5ms"),
+            ("90m", "1h30m0s"),
         ] {
             assert_eq!(format_go(parse_go(text).unwrap()), printed, "{text}");
         }

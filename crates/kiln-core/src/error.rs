@@ -40,7 +40,13 @@ pub struct Error {
 impl Error {
     /// Returns a failure with this message.
     pub fn new(message: impl Into<String>) -> Error {
-        Error { kind: ErrorKind::Failed, message: message.into(), source: None, hints: Vec::new(), shown: false }
+        Error {
+            kind: ErrorKind::Failed,
+            message: message.into(),
+            source: None,
+            hints: Vec::new(),
+            shown: false,
+        }
     }
 
     /// Returns the failure that stands for "stopped on request".

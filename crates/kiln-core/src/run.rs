@@ -122,11 +122,13 @@ impl Run {
         Fut: Future<Output = Result<T>>,
     {
         if let Some(value) = self.take_recorded(key)? {
-            return serde_json::from_value(value).context(format!("read the recorded result of step `{key}`"));
+            return serde_json::from_value(value)
+                .context(format!("read the recorded result of step `{key}`"));
         }
         let result = effect().await?;
         let value = serde_json::to_value(&result).context(format!("record the result of step `{key}`"))?;
-        self.append(Record::StepDone { build: self.shared.build.clone(), key: key.to_owned(), value }).await?;
+        self.append(Record::StepDone { build: self.shared.build.clone(), key: key.to_owned(), value })
+            .await?;
         Ok(result)
     }
 
@@ -158,8 +160,12 @@ impl Run {
                 resource.facts = facts.clone();
             }
         });
-        let record =
-            Record::Acquired { build: self.shared.build.clone(), key: key.clone(), id: id.clone(), facts: facts.clone() };
+        let record = Record::Acquired {
+            build: self.shared.build.clone(),
+            key: key.clone(),
+            id: id.clone(),
+            facts: facts.clone(),
+        };
         self.append(record).await?;
         self.shared.events.emit(EventKind::ResourceAcquired { kind, key: key.clone(), id: id.clone() }).await;
         Ok(Held { key, id, facts })
@@ -173,7 +179,10 @@ impl Run {
         self.append(Record::Kept { build: self.shared.build.clone(), key: held.key.clone() }).await?;
         self.forget(&held.key);
         let kind = resource.intent.kind.clone();
-        self.shared.events.emit(EventKind::ResourceKept { kind, key: held.key.clone(), id: held.id.clone() }).await;
+        self.shared
+            .events
+            .emit(EventKind::ResourceKept { kind, key: held.key.clone(), id: held.id.clone() })
+            .await;
         Ok(resource)
     }
 
@@ -210,8 +219,11 @@ impl Run {
     pub async fn left(&self, resource: &Resource, reason: &str) {
         let key = resource.intent.key.clone();
         let reason = self.shared.events.secrets().apply(reason).into_owned();
-        let record =
-            Record::ReleaseFailed { build: self.shared.build.clone(), key: key.clone(), reason: reason.clone() };
+        let record = Record::ReleaseFailed {
+            build: self.shared.build.clone(),
+            key: key.clone(),
+            reason: reason.clone(),
+        };
         // The line above all: what is left must reach the user even if the disk is full.
         let _ = self.append(record).await;
         let (kind, id) = (resource.intent.kind.clone(), resource.id.clone().unwrap_or_default());

@@ -92,8 +92,19 @@ pub enum BuildValues {
 
 /// Names that `{{ build `…` }}` always knows.
 pub const BUILD_VALUE_NAMES: [&str; 13] = [
-    "ID", "Host", "Port", "User", "Password", "ConnType", "PackerRunUUID", "PackerHTTPPort", "PackerHTTPIP",
-    "PackerHTTPAddr", "SSHPublicKey", "SSHPrivateKey", "WinRMPassword",
+    "ID",
+    "Host",
+    "Port",
+    "User",
+    "Password",
+    "ConnType",
+    "PackerRunUUID",
+    "PackerHTTPPort",
+    "PackerHTTPIP",
+    "PackerHTTPAddr",
+    "SSHPublicKey",
+    "SSHPrivateKey",
+    "WinRMPassword",
 ];
 
 /// What every component of a build is told.
@@ -126,7 +137,10 @@ pub struct Scope {
 impl std::fmt::Debug for Scope {
     // User variables may hold secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Scope").field("build_name", &self.build_name).field("builder_type", &self.builder_type).finish()
+        f.debug_struct("Scope")
+            .field("build_name", &self.build_name)
+            .field("builder_type", &self.builder_type)
+            .finish()
     }
 }
 

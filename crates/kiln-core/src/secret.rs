@@ -76,7 +76,8 @@ impl SecretFilter {
     /// Registers `text`: itself, its form with LF line ends, and each non-empty line of it. Empty texts are ignored.
     pub fn register(&self, text: &str) {
         let unix = text.replace("\r\n", "\n");
-        let forms = [text, unix.as_str()].into_iter().chain(unix.lines()).map(str::to_owned).collect::<Vec<_>>();
+        let forms =
+            [text, unix.as_str()].into_iter().chain(unix.lines()).map(str::to_owned).collect::<Vec<_>>();
         let mut known = self.0.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         for form in forms {
             if !form.is_empty() && !known.iter().any(|secret| **secret == form) {

@@ -56,7 +56,8 @@ impl Number {
     pub fn parse(text: &str) -> Option<Number> {
         let number: serde_json::Number = text.parse().ok()?;
         // Digits beyond 64 bits stay as they were written.
-        let canonical = if number.is_i64() || number.is_u64() { number.to_string() } else { plain_decimal(text) };
+        let canonical =
+            if number.is_i64() || number.is_u64() { number.to_string() } else { plain_decimal(text) };
         Some(Number(canonical))
     }
 
