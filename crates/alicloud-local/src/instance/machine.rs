@@ -1,0 +1,376 @@
+//! One machine from boot to destruction. A driver task owns its sandbox and is the only one to
+//! start and end it; everybody else sees the state it publishes.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+use russh::keys::{PrivateKey, PublicKey};
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+use super::helper::wire::{End, EnterRequest, InitReport, InitRequest, Task};
+use super::host::MachineHost;
+use super::sandbox::{Live, Sandbox};
+use super::spec::{MachineError, MachineSpec};
+use super::{keys, process, ssh, tree};
+
+/// The console keeps its last part; the real cloud returns 64 KiB too.
+const CONSOLE_BYTES: usize = 64 * 1024;
+
+/// What of a guest's disk never becomes part of an image, as paths below the root's layer.
+const NOT_IN_IMAGES: [&str; 6] = ["tmp", "run", "proc", "dev", "sys", "etc/machine-id"];
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Running(Live),
+    /// On its way to `Stopped` or to running again.
+    Ending,
+    Stopped,
+}
+
+/// What the SSH server and its sessions share with the machine.
+pub(crate) struct Shared {
+    pub host: MachineHost,
+    pub spec: MachineSpec,
+    pub host_keys: Vec<PrivateKey>,
+    pub state: watch::Sender<State>,
+    pub authorized: RwLock<Vec<PublicKey>>,
+    notes: mpsc::Sender<String>,
+    console: Mutex<Vec<u8>>,
+}
+
+impl Shared {
+    pub fn live(&self) -> Option<Live> {
+        match *self.state.borrow() {
+            State::Running(live) => Some(live),
+            State::Ending | State::Stopped => None,
+        }
+    }
+
+    pub fn print(&self, text: impl AsRef<[u8]>) {
+        let mut console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
+        console.extend_from_slice(text.as_ref());
+        let excess = console.len().saturating_sub(CONSOLE_BYTES);
+        console.drain(..excess);
+    }
+
+    /// Tells the server what is simulated. Notes are for people: one that finds the queue full is
+    /// on the console still.
+    fn note(&self, text: String) {
+        self.print(format!("[simulated] {text}\n"));
+        let _ = self.notes.try_send(text);
+    }
+
+    pub fn authorized_keys(&self) -> Vec<PublicKey> {
+        self.authorized.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+enum Order {
+    Stop { force: bool, done: oneshot::Sender<()> },
+}
+
+/// A machine that was booted. Dropping it ends the guest at once and leaves its folder; see
+/// [`Machine::destroy`].
+pub struct Machine {
+    shared: Arc<Shared>,
+    address: SocketAddr,
+    orders: mpsc::Sender<Order>,
+    driver: tokio::task::JoinHandle<()>,
+}
+
+impl std::fmt::Debug for Machine {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("Machine")
+            .field("id", &self.shared.spec.id)
+            .field("address", &self.address)
+            .finish()
+    }
+}
+
+/// Runs what touches many files where it blocks nobody.
+async fn off_the_runtime<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, MachineError> + Send + 'static,
+) -> Result<T, MachineError> {
+    tokio::task::spawn_blocking(work).await.map_err(|_| MachineError::ShuttingDown)?
+}
+
+impl Machine {
+    pub(crate) async fn boot(
+        host: MachineHost,
+        spec: MachineSpec,
+        notes: mpsc::Sender<String>,
+    ) -> Result<Machine, MachineError> {
+        let authorized = RwLock::new(keys::authorized(&spec.authorized_keys)?);
+        let listener = TcpListener::bind(spec.listen).await;
+        let listener = listener.map_err(|source| MachineError::Listen { address: spec.listen, source })?;
+        let address =
+            listener.local_addr().map_err(|source| MachineError::Listen { address: spec.listen, source })?;
+        let (prepare_host, prepare_spec) = (host.clone(), spec.clone());
+        let (request, host_keys, first_boot) = off_the_runtime(move || {
+            let request = prepare_host.prepare(&prepare_spec)?;
+            let (keys, made) = keys::load_or_make(&prepare_spec.dir, &prepare_spec.hostname)?;
+            Ok((request, keys, made))
+        })
+        .await?;
+        let sandbox = Sandbox::start(host.helper(), &request).await?;
+        let shared = Arc::new(Shared {
+            host,
+            spec,
+            host_keys,
+            state: watch::Sender::new(State::Running(sandbox.live)),
+            authorized,
+            notes,
+            console: Mutex::default(),
+        });
+        let (orders, received) = mpsc::channel(4);
+        let driver = Driver { shared: shared.clone(), request, address, orders: received };
+        let driver = tokio::spawn(driver.run(sandbox, listener, first_boot));
+        Ok(Machine { shared, address, orders, driver })
+    }
+
+    /// Returns where the SSH server listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the last part of what was printed on the console.
+    pub fn console(&self) -> Vec<u8> {
+        self.shared.console.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Replaces the keys that may log in; those that cannot be read are left out. Connections that
+    /// exist stay.
+    pub async fn set_authorized_keys(&self, lines: Vec<String>) {
+        let keys = lines.into_iter().filter_map(|line| keys::authorized(&[line]).ok()).flatten().collect();
+        *self.shared.authorized.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// Stops the guest and waits for it: SIGTERM and some time for its processes, or at once.
+    pub async fn stop(&self, force: bool) {
+        let (done, wait) = oneshot::channel();
+        if self.orders.send(Order::Stop { force, done }).await.is_ok() {
+            let _ = wait.await;
+        }
+    }
+
+    /// Returns when the guest has stopped, by itself or by [`Machine::stop`].
+    pub async fn wait_stopped(&self) {
+        let _ = self.shared.state.subscribe().wait_for(|state| *state == State::Stopped).await;
+    }
+
+    /// Copies what differs from the layers below into a new layer, of the running machine (files
+    /// as they are just then) or the stopped one. Returns the bytes of its files.
+    pub async fn capture(&self, into: &Path) -> Result<u64, MachineError> {
+        let from = disk(&self.shared);
+        let into = into.to_owned();
+        off_the_runtime(move || capture(&from, &into)).await
+    }
+
+    /// Ends the guest and removes its folder.
+    pub async fn destroy(self) {
+        self.stop(true).await;
+        drop(self.orders);
+        let _ = self.driver.await;
+        let dir = self.shared.spec.dir.clone();
+        let _ = off_the_runtime(move || {
+            // The disk may lie elsewhere.
+            if let Ok(disk) = std::fs::canonicalize(dir.join("disk")) {
+                let _ = tree::remove(&disk);
+            }
+            tree::remove(&dir).map_err(MachineError::file("remove", &dir))
+        })
+        .await;
+    }
+}
+
+/// Where a machine's changes are now: a limited disk is seen only through its keeper.
+fn disk(shared: &Shared) -> PathBuf {
+    match shared.live() {
+        Some(Live { keeper, disk: Some(descriptor), .. }) => {
+            PathBuf::from(format!("/proc/{keeper}/fd/{descriptor}/upper"))
+        }
+        _ => shared.spec.dir.join("disk/upper"),
+    }
+}
+
+fn capture(from: &Path, into: &Path) -> Result<u64, MachineError> {
+    let parent = into.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(parent).map_err(MachineError::file("create", parent))?;
+    let root = Path::new("root");
+    tree::copy_if(from, into, &|below, _| match below.strip_prefix(root) {
+        Ok(below) if NOT_IN_IMAGES.iter().any(|name| below == Path::new(name)) => false,
+        _ => true,
+    })
+    .map_err(MachineError::file("capture the disk", from))
+}
+
+struct Driver {
+    shared: Arc<Shared>,
+    request: InitRequest,
+    address: SocketAddr,
+    orders: mpsc::Receiver<Order>,
+}
+
+/// Why a run of the guest is over, and who waits for that.
+struct Over {
+    end: End,
+    waiting: Option<oneshot::Sender<()>>,
+}
+
+impl Driver {
+    async fn run(mut self, mut sandbox: Sandbox, listener: TcpListener, first_boot: bool) {
+        let mut listener = Some(listener);
+        let mut first_boot = first_boot;
+        loop {
+            let connections = CancellationToken::new();
+            let whole_run = connections.clone().drop_guard();
+            self.announce(&sandbox);
+            if let Some(listener) = listener.take() {
+                tokio::spawn(ssh::serve(self.shared.clone(), listener, connections.clone()));
+            }
+            if std::mem::take(&mut first_boot) {
+                tokio::spawn(run_user_data(self.shared.clone(), sandbox.live, connections.clone()));
+            }
+            let over = self.watch(&mut sandbox, &connections).await;
+            self.shared.state.send_replace(State::Ending);
+            drop(whole_run);
+            self.save_disk(&sandbox).await;
+            sandbox.release().await;
+            let restarted = match over.end {
+                End::Reboot if over.waiting.is_none() => self.restart().await,
+                _ => None,
+            };
+            match restarted {
+                Some((again, again_listener)) => {
+                    self.shared.state.send_replace(State::Running(again.live));
+                    (sandbox, listener) = (again, Some(again_listener));
+                }
+                None => {
+                    self.shared.print("machine: stopped\n");
+                    self.shared.state.send_replace(State::Stopped);
+                    if let Some(waiting) = over.waiting {
+                        let _ = waiting.send(());
+                    }
+                    // A stop of what is stopped succeeds.
+                    while let Some(Order::Stop { done, .. }) = self.orders.recv().await {
+                        let _ = done.send(());
+                    }
+                    return;
+                }
+            }
+        }
+    }
+
+    fn announce(&self, sandbox: &Sandbox) {
+        let spec = &self.shared.spec;
+        self.shared.print(format!(
+            "machine: {} {} boots as `{}`\n",
+            spec.platform.name, spec.platform.version, spec.id
+        ));
+        for remark in &sandbox.remarks {
+            self.shared.print(format!("machine: {remark}\n"));
+        }
+        match keys::console_blocks(&self.shared.host_keys) {
+            Ok(blocks) => self.shared.print(blocks),
+            Err(error) => self.shared.print(format!("machine: the host keys cannot be shown: {error}\n")),
+        }
+        self.shared.print(format!("\n{} login: ", spec.hostname));
+        self.shared.print("\n");
+    }
+
+    /// Forwards notes and orders until the guest has ended.
+    async fn watch(&mut self, sandbox: &mut Sandbox, connections: &CancellationToken) -> Over {
+        let mut waiting = None;
+        loop {
+            tokio::select! {
+                report = sandbox.reports.recv() => match report {
+                    Some(InitReport::Note(text)) => self.shared.note(text),
+                    Some(InitReport::Ending) => {
+                        self.shared.state.send_replace(State::Ending);
+                        connections.cancel();
+                    }
+                    Some(InitReport::Ended(end)) => return Over { end, waiting },
+                    Some(InitReport::Failed { step, .. }) => self.shared.print(format!("machine: {step} failed\n")),
+                    Some(InitReport::Ready { .. }) => {}
+                    None => return Over { end: End::Stopped, waiting },
+                },
+                order = self.orders.recv() => match order {
+                    Some(Order::Stop { force, done }) => {
+                        self.shared.state.send_replace(State::Ending);
+                        connections.cancel();
+                        waiting = Some(done);
+                        sandbox.end(force).await;
+                    }
+                    // The machine was dropped.
+                    None => return Over { end: End::Stopped, waiting },
+                },
+            }
+        }
+    }
+
+    /// A limited disk is memory; what it holds goes to the machine's folder while it is off.
+    async fn save_disk(&self, sandbox: &Sandbox) {
+        let Some(descriptor) = sandbox.live.disk else { return };
+        let from = PathBuf::from(format!("/proc/{}/fd/{descriptor}/upper", sandbox.live.keeper));
+        let to = self.shared.spec.dir.join("disk/upper");
+        let saved = off_the_runtime(move || {
+            tree::remove(&to).map_err(MachineError::file("empty", &to))?;
+            std::fs::create_dir_all(to.parent().unwrap_or(&to)).map_err(MachineError::file("create", &to))?;
+            tree::copy(&from, &to).map_err(MachineError::file("save the disk", &to))
+        });
+        if let Err(error) = saved.await {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            self.shared.print(format!("machine: {error}: {cause}\n"));
+        }
+    }
+
+    async fn restart(&self) -> Option<(Sandbox, TcpListener)> {
+        self.shared.print("machine: restarting\n");
+        let started = Sandbox::start(self.shared.host.helper(), &self.request).await;
+        let bound = TcpListener::bind(self.address).await;
+        match (started, bound) {
+            (Ok(sandbox), Ok(listener)) => Some((sandbox, listener)),
+            (Err(error), _) => {
+                self.shared.print(format!("machine: {error}\n"));
+                None
+            }
+            (_, Err(error)) => {
+                self.shared.print(format!("machine: listen on `{}`: {error}\n", self.address));
+                None
+            }
+        }
+    }
+}
+
+/// Does what cloud-init does with user data: a script runs once, as root, on the first boot.
+async fn run_user_data(shared: Arc<Shared>, live: Live, cancel: CancellationToken) {
+    let Some(data) = shared.spec.user_data.clone().filter(|data| !data.is_empty()) else { return };
+    if !data.starts_with(b"#!") {
+        let kind = String::from_utf8_lossy(data.split(|&byte| byte == b'\n').next().unwrap_or_default())
+            .into_owned();
+        shared.note(format!("user data that begins with `{kind}` is not executed; only `#!` scripts are"));
+        return;
+    }
+    let request = EnterRequest {
+        keeper: live.keeper,
+        all_ids: live.all_ids,
+        user: "root".to_owned(),
+        environment: Vec::new(),
+        task: Task::Script(data),
+        terminal: false,
+    };
+    let printed = shared.clone();
+    let run = process::run_to_console(shared.host.helper(), &request, move |bytes| printed.print(bytes));
+    tokio::select! {
+        () = cancel.cancelled() => {}
+        result = run => match result {
+            Ok(status) if status.success() => shared.print("cloud-init: user data finished\n"),
+            Ok(status) => shared.print(format!("cloud-init: user data failed: {status}\n")),
+            Err(error) => shared.print(format!("cloud-init: user data failed: {error}\n")),
+        },
+    }
+}
