@@ -142,6 +142,22 @@ impl From<Diagnostic> for Diagnostics {
     }
 }
 
+/// Returns several messages as one, as go-multierror writes them: `2 errors occurred:`, a line each, an empty line.
+pub fn multi_error<'a>(messages: impl IntoIterator<Item = &'a str>) -> String {
+    let points: Vec<String> = messages.into_iter().map(|message| format!("\t* {message}\n")).collect();
+    let count = match points.len() {
+        1 => "1 error".to_owned(),
+        more => format!("{more} errors"),
+    };
+    format!("{count} occurred:\n{}\n", points.concat())
+}
+
+/// Returns several messages as one, as Packer itself writes them: `2 error(s) occurred:`, an empty line, a line each.
+pub fn packer_errors<'a>(messages: impl IntoIterator<Item = &'a str>) -> String {
+    let points: Vec<String> = messages.into_iter().map(|message| format!("* {message}")).collect();
+    format!("{} error(s) occurred:\n\n{}", points.len(), points.join("\n"))
+}
+
 /// Returns the candidate nearest to `name`, if one is near enough to be a slip of the keyboard.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let limit = (name.chars().count() / 3).max(1);

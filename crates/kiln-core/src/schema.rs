@@ -1,6 +1,13 @@
 //! What a component's configuration looks like, read off its one declaration.
 
-use schemars::JsonSchema;
+mod markdown;
+mod read;
+
+use std::collections::HashMap;
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
 
 /// The fields of a configuration.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -26,6 +33,8 @@ pub struct Field {
     pub default: Option<String>,
     /// Whether it is rendered when it is used, and not when the component is prepared (`execute_command`).
     pub late: bool,
+    /// Its name in Packer's messages where that is not its name in templates (`Inline`).
+    pub packer_name: Option<String>,
 }
 
 /// What a field takes.
@@ -35,6 +44,8 @@ pub enum FieldKind {
     String,
     /// Text that is never shown.
     Secret,
+    /// One of these texts.
+    Choice(Vec<String>),
     /// `true` or `false`.
     Bool,
     /// Unset, `true` or `false`; an empty string is unset.
@@ -58,14 +69,64 @@ pub enum FieldKind {
 impl Schema {
     /// Returns the schema of `T`.
     ///
-    /// `T`'s fields carry `#[schemars(extend("x-late" = true))]` where they are rendered late.
+    /// What the types and doc comments do not say, `T`'s fields carry as `#[schemars(extend("x-…" = …))]`:
+    /// - `"x-late" = true`: the field is rendered when it is used;
+    /// - `"x-alias" = ["old_name"]`: other names, besides `#[serde(alias)]`, which schemars does not see;
+    /// - `"x-default" = "text"`: the default as the documentation shows it, where it is not the type's own;
+    /// - `"x-packer-name" = "Inline"`: the name in Packer's decoding errors.
     pub fn of<T: JsonSchema>() -> Schema {
-        let _ = schemars::schema_for!(T);
-        Schema::default()
+        (*Schema::shared::<T>()).clone()
     }
 
-    /// Returns the field called `name` (or by one of its aliases).
+    /// Returns the schema of `T`, which is read once in the life of the program.
+    pub fn shared<T: JsonSchema>() -> Arc<Schema> {
+        type Known = RwLock<HashMap<usize, Arc<Schema>>>;
+        static KNOWN: OnceLock<Known> = OnceLock::new();
+        // `T` need not be `'static`, so it has no `TypeId`; the function that describes it is as good: two types
+        // may share one only if they are described alike.
+        let describe: fn(&mut SchemaGenerator) -> schemars::Schema = T::json_schema;
+        let key = describe as usize;
+        let known = KNOWN.get_or_init(Known::default);
+        if let Some(schema) = known.read().unwrap_or_else(PoisonError::into_inner).get(&key) {
+            return Arc::clone(schema);
+        }
+        let settings = SchemaSettings::draft2020_12().with(|settings| settings.inline_subschemas = true);
+        let root = settings.into_generator().into_root_schema_for::<T>();
+        let schema = Arc::new(read::schema(root.as_value()));
+        known.write().unwrap_or_else(PoisonError::into_inner).insert(key, Arc::clone(&schema));
+        schema
+    }
+
+    /// Returns the field called `name` (or by one of its aliases). Templates may write names in any case.
     pub fn field(&self, name: &str) -> Option<&Field> {
-        self.fields.iter().find(|field| field.name == name || field.aliases.iter().any(|alias| alias == name))
+        let exact = |field: &&Field| field.names().any(|known| known == name);
+        let any_case = |field: &&Field| field.names().any(|known| known.eq_ignore_ascii_case(name));
+        self.fields.iter().find(exact).or_else(|| self.fields.iter().find(any_case))
+    }
+
+    /// Returns the fields as a Markdown table, in order of declaration; fields of fields follow as `a.b`.
+    pub fn to_markdown(&self) -> String {
+        markdown::table(self)
     }
 }
+
+impl Field {
+    /// Returns all names the field has in templates, its own first.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(self.name.as_str()).chain(self.aliases.iter().map(String::as_str))
+    }
+}
+
+impl FieldKind {
+    /// Returns whether a value of this kind must never be shown, in whole or in part.
+    pub fn is_secret(&self) -> bool {
+        match self {
+            FieldKind::Secret => true,
+            FieldKind::List(inner) | FieldKind::Map(inner) => inner.is_secret(),
+            _ => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -101,6 +101,11 @@ fn is_template(text: &str) -> bool {
     text.contains("{{")
 }
 
+/// Returns the value as Go's `%v` prints it.
+pub(crate) fn go_text(value: &crate::value::Value) -> String {
+    data::to_text(value)
+}
+
 fn is_function(name: &str) -> bool {
     functions::find(name).is_some() || builtins::is_builtin(name)
 }
