@@ -1,0 +1,404 @@
+//! What is wrong with a configuration, all at once and in Packer's words and order: access, image, communicator, run.
+//! What passes is a [`Plan`]: nothing in it can still be missing.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
+
+use alicloud_api::{Credentials, RegionId, UserData};
+use kiln_core::diagnostic::Fault;
+use kiln_core::scope::Scope;
+use kiln_core::value::Value;
+use kiln_remote::config::Resolved;
+use kiln_remote::connect::ConnectConfig;
+use kiln_remote::keys::KeyKind;
+
+use super::Config;
+use crate::cloud::Setup;
+
+/// A configuration that can be built.
+pub(crate) struct Plan {
+    /// The fields. Those repeated below are checked there.
+    pub config: Config,
+    pub credentials: Credentials,
+    pub region: RegionId,
+    pub image_name: String,
+    pub instance_type: String,
+    pub source: Source,
+    pub login: Login,
+    pub address: AddressPlan,
+    pub user_data: Option<UserData>,
+    /// `tags` and `tag` together.
+    pub tags: BTreeMap<String, String>,
+    /// `image_force_delete` or `-force`.
+    pub force_delete: bool,
+    /// `image_force_delete_snapshots` or `-force`.
+    pub force_delete_snapshots: bool,
+    /// Time for snapshot and image.
+    pub snapshot_timeout: Duration,
+}
+
+/// What to start from.
+pub(crate) enum Source {
+    Image(String),
+    Family(String),
+}
+
+/// How to get in.
+pub(crate) struct Login {
+    pub connect: Box<ConnectConfig>,
+    pub key: KeyPlan,
+}
+
+/// Which key pair the instance gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyPlan {
+    /// A temporary one, by this name if one is given.
+    Temporary { name: Option<String>, kind: KeyKind },
+    /// One the account owns.
+    Existing(String),
+    /// None: a password, or a key that is in the source image.
+    None,
+}
+
+/// Which address the instance gets, and which one we connect to (the three-way reading of
+/// `associate_public_ip_address`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AddressPlan {
+    pub public: Public,
+    pub connect_private: bool,
+}
+
+/// The public address, if any.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Public {
+    /// The instance's own, given at creation.
+    Own,
+    /// An elastic address of the account, bound during the build.
+    Eip(String),
+    None,
+}
+
+/// What an EIP gets when nothing is said; an instance without a figure gets no address at all.
+pub(crate) const DEFAULT_BANDWIDTH: u32 = 5;
+/// The API's limit, before encoding.
+const USER_DATA_MAX: usize = 32 * 1024;
+
+impl Plan {
+    /// Returns the texts that must not be shown.
+    pub(crate) fn secrets(&self) -> Vec<kiln_core::Secret> {
+        let mut secrets = vec![kiln_core::Secret::new(self.credentials.access_key_secret.expose())];
+        secrets.extend(
+            self.credentials.security_token.as_ref().map(|token| kiln_core::Secret::new(token.expose())),
+        );
+        secrets.extend(self.config.communicator.ssh_password.clone());
+        secrets
+    }
+
+    /// Checks `config`.
+    pub(crate) fn check(
+        config: Config,
+        settings: &Value,
+        scope: &Scope,
+        setup: &Setup,
+    ) -> Result<Plan, Vec<Fault>> {
+        let mut check = Check { settings, faults: Vec::new() };
+        let credentials = check.credentials(&config, setup);
+        let region = check.region(&config, setup);
+        let image_name = check.image(&config);
+        let login = check.login(&config, scope);
+        let (instance_type, source) = check.source(&config);
+        let user_data = check.user_data(&config, scope);
+        let address = address_plan(&config);
+        let parts = (credentials, region, image_name, login, instance_type, source);
+        let (
+            Some(credentials),
+            Some(region),
+            Some(image_name),
+            Some(login),
+            Some(instance_type),
+            Some(source),
+        ) = parts
+        else {
+            return Err(check.faults);
+        };
+        if !check.faults.is_empty() {
+            return Err(check.faults);
+        }
+        let mut tags = config.tags.clone();
+        tags.extend(config.tag.iter().map(|tag| (tag.key.clone(), tag.value.clone())));
+        let seconds = config.wait_snapshot_ready_timeout.and_then(|seconds| u64::try_from(seconds).ok());
+        Ok(Plan {
+            credentials,
+            region,
+            image_name,
+            instance_type,
+            source,
+            login,
+            address,
+            user_data,
+            tags,
+            force_delete: config.image_force_delete || scope.force,
+            force_delete_snapshots: config.image_force_delete_snapshots || scope.force,
+            snapshot_timeout: Duration::from_secs(seconds.filter(|seconds| *seconds > 0).unwrap_or(3600)),
+            config,
+        })
+    }
+}
+
+fn address_plan(config: &Config) -> AddressPlan {
+    let eip = given(&config.eip_id).map(str::to_owned);
+    let wants_public = config.associate_public_ip_address;
+    let public = match (config.ssh_private_ip, wants_public, eip) {
+        (false, _, Some(eip)) | (true, Some(true), Some(eip)) => Public::Eip(eip),
+        (false, None | Some(true), None) | (true, Some(true), None) => Public::Own,
+        (false, Some(false), None) | (true, None | Some(false), _) => Public::None,
+    };
+    AddressPlan { connect_private: config.ssh_private_ip || public == Public::None, public }
+}
+
+/// Returns the text of a field that is set and not empty.
+pub(crate) fn given(field: &Option<String>) -> Option<&str> {
+    field.as_deref().filter(|text| !text.is_empty())
+}
+
+struct Check<'a> {
+    settings: &'a Value,
+    faults: Vec<Fault>,
+}
+
+impl Check<'_> {
+    /// Adds a fault at the place of `field`, or of the whole block where the field is absent.
+    fn fault(&mut self, field: &str, message: impl Into<String>, hint: &str) {
+        let span = self.settings.get(field).and_then(|value| value.span.clone());
+        let fault = Fault::new(message).at(span.or_else(|| self.settings.span.clone()));
+        self.faults.push(if hint.is_empty() { fault } else { fault.hint(hint) });
+    }
+
+    /// Template first, environment second; a key is never paired with a secret or a token of another source.
+    fn credentials(&mut self, config: &Config, setup: &Setup) -> Option<Credentials> {
+        let secret = config.secret_key.as_ref().filter(|secret| !secret.is_empty());
+        let template = match (given(&config.access_key), secret) {
+            (Some(key), Some(secret)) => {
+                let credentials = Credentials::new(key, secret.expose());
+                Some(match config.security_token.as_ref().filter(|token| !token.is_empty()) {
+                    Some(token) => credentials.with_security_token(token.expose()),
+                    None => credentials,
+                })
+            }
+            (None, None) => None,
+            (key, _) => {
+                let (has, lacks) = match key {
+                    Some(_) => ("access_key", "secret_key"),
+                    None => ("secret_key", "access_key"),
+                };
+                let hint = format!("`{has}` is given and `{lacks}` is not: give both or neither");
+                self.fault(has, NO_CREDENTIALS, &hint);
+                return None;
+            }
+        };
+        let found = template.or_else(|| setup.env_credentials());
+        if found.is_none() {
+            let hint = "looked for `access_key` and `secret_key` in the template, then for ALICLOUD_ACCESS_KEY and \
+                        ALICLOUD_SECRET_KEY in the environment; `--local` needs none";
+            self.fault("access_key", NO_CREDENTIALS, hint);
+        }
+        found
+    }
+
+    fn region(&mut self, config: &Config, setup: &Setup) -> Option<RegionId> {
+        let region = given(&config.region).map(str::to_owned).or_else(|| setup.env("ALICLOUD_REGION"));
+        if region.is_none() {
+            let message = "region option or ALICLOUD_REGION must be provided in template file or environment variables.";
+            self.fault("region", message, "such as `cn-beijing`");
+        }
+        region.map(RegionId::from)
+    }
+
+    fn image(&mut self, config: &Config) -> Option<String> {
+        if let Some(name) = given(&config.image_name) {
+            self.image_name(name);
+        } else {
+            self.fault("image_name", "image_name must be specified", "");
+        }
+        if let Some(family) = given(&config.target_image_family) {
+            self.family(family);
+        }
+        if given(&config.boot_mode).is_some_and(|mode| !["BIOS", "UEFI", "UEFI-Preferred"].contains(&mode)) {
+            self.fault("boot_mode", "boot_mode should to be one of 'BIOS', 'UEFI' or 'UEFI-Preferred'", "");
+        }
+        if config.tags.len() + config.tag.len() > 20 {
+            self.fault("tags", "more than 20 tags", "the cloud takes at most 20 tags a resource");
+        }
+        // Kiln's own three tags take their place among the twenty.
+        if config.run_tags.len() > 17 {
+            self.fault(
+                "run_tags",
+                "more than 17 run_tags",
+                "the cloud takes 20 tags a resource; Kiln needs three",
+            );
+        }
+        given(&config.image_name).map(str::to_owned)
+    }
+
+    fn image_name(&mut self, name: &str) {
+        if !(2..=128).contains(&name.len()) {
+            self.fault("image_name", "image_name must less than 128 letters and more than 1 letters", "");
+        }
+        if name.starts_with("http://") || name.starts_with("https://") {
+            self.fault("image_name", "image_name can't start with 'http://' or 'https://'", "");
+        }
+        if name.contains(char::is_whitespace) {
+            self.fault("image_name", "image_name can't include spaces", "");
+        }
+    }
+
+    fn family(&mut self, family: &str) {
+        if ["aliyun", "acs:", "http://", "https://"].iter().any(|prefix| family.starts_with(prefix)) {
+            let message = "target_image_family can't start with 'aliyun', 'acs:', 'http://' or 'https://'";
+            return self.fault("target_image_family", message, "");
+        }
+        let rest = |letter: char| letter.is_alphanumeric() || "_-.:".contains(letter);
+        let well_formed =
+            family.chars().next().is_some_and(char::is_alphabetic) && family.chars().skip(1).all(rest);
+        if !well_formed || !(2..=128).contains(&family.chars().count()) {
+            let message = "target_image_family should be [2, 128] English or Chinese characters. It must begin with an \
+                           uppercase/lowercase letter or a Chinese character, and may contain numbers, '_' or '-'";
+            self.fault("target_image_family", message, "");
+        }
+    }
+
+    fn login(&mut self, config: &Config, scope: &Scope) -> Option<Login> {
+        let resolved = match config.communicator.resolve(scope.world.as_ref()) {
+            Ok(resolved) => resolved,
+            Err(faults) => {
+                self.faults.extend(kiln_remote::config::place(faults, self.settings));
+                return None;
+            }
+        };
+        let Resolved::Ssh(connect) = resolved else {
+            let hint = "the builder reaches its instance by SSH";
+            self.fault("communicator", "communicator `none` is not possible with alicloud-ecs", hint);
+            return None;
+        };
+        let key = self.key_plan(config, &connect)?;
+        Some(Login { connect, key })
+    }
+
+    fn key_plan(&mut self, config: &Config, connect: &ConnectConfig) -> Option<KeyPlan> {
+        let communicator = &config.communicator;
+        let has_own_key = !connect.credentials.keys.is_empty() || communicator.ssh_agent_auth;
+        if let Some(name) = given(&communicator.ssh_keypair_name) {
+            if !has_own_key {
+                let hint = "the cloud never gives a private key away: name its file in `ssh_private_key_file`, or set \
+                            `ssh_agent_auth`";
+                self.fault("ssh_keypair_name", "ssh_keypair_name needs its private key", hint);
+                return None;
+            }
+            return Some(KeyPlan::Existing(name.to_owned()));
+        }
+        let name = given(&communicator.temporary_key_pair_name).map(str::to_owned);
+        let has_password = communicator.ssh_password.as_ref().is_some_and(|password| !password.is_empty());
+        if has_own_key || (has_password && name.is_none()) {
+            return Some(KeyPlan::None);
+        }
+        // ECDSA is among the kinds ImportKeyPair documents, is understood by every sshd since 2011, and costs
+        // microseconds where RSA costs a good part of a second.
+        let kind = match given(&communicator.temporary_key_pair_type) {
+            Some(_) => connect.temporary_key,
+            None => KeyKind::Ecdsa(256),
+        };
+        if kind == KeyKind::Ed25519 {
+            let hint = "use `ecdsa` or `rsa`";
+            self.fault("temporary_key_pair_type", "ECS does not import key pairs of type `ed25519`", hint);
+            return None;
+        }
+        Some(KeyPlan::Temporary { name, kind })
+    }
+
+    fn source(&mut self, config: &Config) -> (Option<String>, Option<Source>) {
+        let instance_type = given(&config.instance_type).map(str::to_owned);
+        if instance_type.is_none() {
+            self.fault("instance_type", "An alicloud_instance_type must be specified", "set `instance_type`");
+        }
+        let spaced = |text: &str| text.trim() != text;
+        let source = match (given(&config.source_image), given(&config.image_family)) {
+            (None, None) => {
+                self.fault("source_image", "A source_image must be specified", "or an `image_family`");
+                None
+            }
+            (Some(_), Some(_)) => {
+                let message = "An image_family and source_image can not be specified at the same time. Please use only \
+                               one.";
+                self.fault("image_family", message, "");
+                None
+            }
+            (Some(image), None) if spaced(image) => {
+                self.fault("source_image", "The source_image can't include spaces", "");
+                None
+            }
+            (None, Some(family)) if spaced(family) => {
+                self.fault("image_family", "The image_family can't include spaces", "");
+                None
+            }
+            (Some(image), None) => Some(Source::Image(image.to_owned())),
+            (None, Some(family)) => Some(Source::Family(family.to_owned())),
+        };
+        (instance_type, source)
+    }
+
+    fn user_data(&mut self, config: &Config, scope: &Scope) -> Option<UserData> {
+        let bytes = match (given(&config.user_data), given(&config.user_data_file)) {
+            (None, None) => return None,
+            (Some(_), Some(_)) => {
+                self.fault("user_data_file", "Only one of user_data or user_data_file can be specified.", "");
+                return None;
+            }
+            (Some(text), None) => text.as_bytes().to_vec(),
+            (None, Some(file)) => match scope.world.read_bytes(Path::new(file)) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    let hint = format!("{error}; the path is relative to the working directory");
+                    self.fault("user_data_file", format!("user_data_file not found: {file}"), &hint);
+                    return None;
+                }
+            },
+        };
+        if bytes.len() > USER_DATA_MAX {
+            let message = format!("user data of {} bytes", bytes.len());
+            self.fault("user_data", message, "the cloud takes at most 32 KiB before encoding");
+        }
+        Some(UserData::new(bytes))
+    }
+}
+
+const NO_CREDENTIALS: &str = "(ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY) or ram_role_name option must be set in \
+                              template file or environment variables.";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn associate_public_ip_address_has_three_readings() {
+        let cases = [
+            ((false, None, None), (Public::Own, false)),
+            ((false, Some(true), None), (Public::Own, false)),
+            ((false, Some(false), None), (Public::None, true)),
+            ((false, None, Some("eip-1")), (Public::Eip("eip-1".into()), false)),
+            ((false, Some(false), Some("eip-1")), (Public::Eip("eip-1".into()), false)),
+            ((true, None, None), (Public::None, true)),
+            ((true, Some(true), None), (Public::Own, true)),
+            ((true, None, Some("eip-1")), (Public::None, true)),
+        ];
+        for ((private, associate, eip), (public, connect_private)) in cases {
+            let config = Config {
+                ssh_private_ip: private,
+                associate_public_ip_address: associate,
+                eip_id: eip.map(str::to_owned),
+                ..Config::default()
+            };
+            assert_eq!(address_plan(&config), AddressPlan { public, connect_private }, "{config:?}");
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! From the client's errors to the build's: Packer's lines as the message, what to do as hints.
+
+use alicloud_api::ErrorKind as Api;
+use kiln_core::diagnostic::Fault;
+use kiln_core::error::{Error, ErrorKind, Result};
+
+/// Says what was being done when a call or a wait failed.
+pub(crate) trait Doing<T> {
+    /// Returns the failure as `{doing}: {the cloud's lines}`, with advice for the codes that users meet.
+    fn doing(self, doing: impl AsRef<str>) -> Result<T>;
+}
+
+impl<T> Doing<T> for alicloud_api::Result<T> {
+    fn doing(self, doing: impl AsRef<str>) -> Result<T> {
+        self.map_err(|error| told(doing.as_ref(), &error))
+    }
+}
+
+fn told(doing: &str, error: &alicloud_api::Error) -> Error {
+    if error.is_cancelled() {
+        return Error::cancelled();
+    }
+    let text = match error.kind() {
+        Api::Api { .. } | Api::Network(_) | Api::Decode => error.packer_lines().join("\n"),
+        Api::Config | Api::Credentials | Api::Cancelled | Api::TimedOut | Api::Failed => error.to_string(),
+    };
+    let failure = Error::new(format!("{doing}: {text}")).kind(kind(error));
+    match advice(error) {
+        Some(hint) => failure.hint(hint),
+        None => failure,
+    }
+}
+
+fn kind(error: &alicloud_api::Error) -> ErrorKind {
+    match error.kind() {
+        Api::Cancelled => ErrorKind::Cancelled,
+        Api::TimedOut => ErrorKind::TimedOut,
+        Api::Config | Api::Credentials => ErrorKind::Refused,
+        Api::Api { code } if REFUSALS.iter().any(|refusal| code.starts_with(refusal)) => ErrorKind::Refused,
+        Api::Api { .. } | Api::Network(_) | Api::Decode | Api::Failed => ErrorKind::Failed,
+    }
+}
+
+/// Codes that no repetition changes.
+const REFUSALS: [&str; 6] = [
+    "InvalidAccessKeyId",
+    "SignatureDoesNotMatch",
+    "IncompleteSignature",
+    "Forbidden.RAM",
+    "NoPermission",
+    "InvalidSecurityToken",
+];
+
+/// What to do about the failures users meet most; first match on the code's beginning.
+const ADVICE: [(&str, &str); 18] = [
+    ("InvalidAccessKeyId", "check `access_key` or ALICLOUD_ACCESS_KEY: the cloud does not know this key"),
+    (
+        "SignatureDoesNotMatch",
+        "check `secret_key` or ALICLOUD_SECRET_KEY: the key is known, its secret is another",
+    ),
+    ("InvalidSecurityToken", "the security token is not valid (any more); fetch new temporary credentials"),
+    ("InvalidTimeStamp", "check this machine's clock: the cloud accepts 15 minutes of difference"),
+    ("Forbidden.RAM", "the account may not do this; see the permissions a build needs in the builder's page"),
+    ("NoPermission", "the account may not do this; see the permissions a build needs in the builder's page"),
+    ("InvalidAccountStatus.NotEnoughBalance", "top up the account's balance"),
+    (
+        "OperationDenied.NoStock",
+        "no stock in this zone: leave `zone_id` out, or choose another `instance_type`",
+    ),
+    ("InvalidResourceType.NotSupported", "choose another `instance_type` or another `zone_id`"),
+    ("InvalidInstanceType", "check `instance_type`: this region does not offer it"),
+    ("InvalidImageId", "check `source_image`: this region has no such image"),
+    ("InvalidImageName.Duplicated", "choose another `image_name`, or set `image_force_delete`"),
+    ("InvalidRegionId", "check `region`"),
+    (
+        "QuotaExceeded",
+        "the account's quota is used up: delete what is not needed (`kiln gc` finds what builds left)",
+    ),
+    ("InvalidVpcId", "check `vpc_id`: this region has no such VPC"),
+    ("InvalidVSwitchId", "check `vswitch_id`: this region has no such vSwitch"),
+    ("InvalidSecurityGroupId", "check `security_group_id`: this region has no such security group"),
+    ("InvalidKeyPairName.NotFound", "check `ssh_keypair_name`: this region has no such key pair"),
+];
+
+fn advice(error: &alicloud_api::Error) -> Option<String> {
+    if let Api::Network(_) = error.kind() {
+        return Some(
+            "the cloud's endpoint cannot be reached: check the network, the proxy variables and ALICLOUD_*_ENDPOINT"
+                .to_owned(),
+        );
+    }
+    let code = error.code()?;
+    ADVICE.iter().find(|(prefix, _)| code.starts_with(prefix)).map(|(_, advice)| (*advice).to_owned())
+}
+
+/// Returns a failure found while preparing as a fault of the template.
+pub(crate) fn fault(error: &Error) -> Fault {
+    let fault = Fault::new(error.chain());
+    match error.hints.first() {
+        Some(hint) => fault.hint(hint),
+        None => fault,
+    }
+}

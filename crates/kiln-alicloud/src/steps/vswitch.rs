@@ -1,0 +1,122 @@
+//! The subnet: one the account owns, or a temporary one in a zone that has the instance type in stock.
+
+use alicloud_api::ecs::{DescribeAvailableResource, DescribeZones};
+use alicloud_api::vpc::{CreateVSwitch, DescribeVSwitches, VSwitch};
+use alicloud_api::{VSwitchId, Verdict, VpcId, ZoneId};
+use kiln_core::error::{Error, ErrorKind, Result};
+use kiln_core::run::Acquired;
+
+use crate::build::Site;
+use crate::cloud::SHORT;
+use crate::config::given;
+use crate::failure::Doing as _;
+use crate::lanes::Lane;
+use crate::reclaim::Kind;
+use crate::tags;
+
+const DEFAULT_BLOCK: &str = "172.16.0.0/24";
+
+/// Where the instance will stand.
+pub(crate) struct Subnet {
+    pub id: VSwitchId,
+    pub zone: ZoneId,
+}
+
+/// Returns the vSwitch the template names, with its VPC.
+pub(crate) async fn existing(site: &Site<'_>) -> Result<Option<VSwitch>> {
+    let config = &site.plan.config;
+    let Some(id) = given(&config.vswitch_id) else {
+        return Ok(None);
+    };
+    let request = DescribeVSwitches {
+        vswitch_id: Some(id.into()),
+        vpc_id: given(&config.vpc_id).map(Into::into),
+        ..Default::default()
+    };
+    let answer = site.cloud.vpc().describe_vswitches(&request).await.doing("Failed querying vswitch")?;
+    answer.vswitches.into_iter().next().map(Some).ok_or_else(|| {
+        Error::new(format!("The specified vswitch {{{id}}} doesn't exist."))
+            .kind(ErrorKind::Refused)
+            .hint("check `vswitch_id`, and that it belongs to `vpc_id`")
+    })
+}
+
+/// Returns the zone to build in: the template's, or the first that has the instance type in stock.
+pub(crate) async fn zone(site: &Site<'_>) -> Result<ZoneId> {
+    let instance_type = &site.plan.instance_type;
+    if let Some(zone) = given(&site.plan.config.zone_id) {
+        return Ok(zone.into());
+    }
+    let request = DescribeAvailableResource {
+        destination_resource: "InstanceType".to_owned(),
+        instance_type: Some(instance_type.clone()),
+        network_category: Some("vpc".to_owned()),
+        ..Default::default()
+    };
+    let answer = site.cloud.ecs().describe_available_resource(&request).await;
+    let zones = answer.doing("Query for available zones failed")?.available_zones;
+    let offered = zones.iter().filter(|zone| zone.status == "Available" || zone.status.is_empty());
+    let best = offered.min_by_key(|zone| zone.status_category != "WithStock");
+    match best {
+        Some(zone) => Ok(zone.zone_id.clone()),
+        None => Err(not_offered(site, instance_type).await),
+    }
+}
+
+/// Packer's text names what the region does offer.
+async fn not_offered(site: &Site<'_>, instance_type: &str) -> Error {
+    let answer = site.cloud.ecs().describe_zones(&DescribeZones::default()).await;
+    let zones = answer.map(|answer| answer.zones).unwrap_or_default();
+    let mut types: Vec<&str> =
+        zones.iter().flat_map(|zone| &zone.instance_types).map(String::as_str).collect();
+    types.sort_unstable();
+    types.dedup();
+    let region = &site.plan.region;
+    let first = format!("The instance type {instance_type} isn't available in this region.");
+    let text = match types.is_empty() {
+        true => format!("{first}\n You can change to other regions."),
+        false => format!(
+            "{first}\n You can either change the instance to one of following: [{}] \nor choose another region.",
+            types.join(" ")
+        ),
+    };
+    let error = Error::new(text).kind(ErrorKind::Refused);
+    match kiln_core::diagnostic::nearest(instance_type, types) {
+        Some(near) => error.hint(format!("is `{near}` meant?")),
+        None => error.hint(format!("check `instance_type`: `{region}` does not offer `{instance_type}`")),
+    }
+}
+
+/// Makes a temporary vSwitch.
+pub(crate) async fn make(site: &Site<'_>, lane: &Lane, vpc_id: VpcId, zone: ZoneId) -> Result<Subnet> {
+    lane.say("Creating vswitch...").await;
+    let vpc = site.cloud.vpc();
+    let config = &site.plan.config;
+    let intent = site.intent(Kind::VSwitch, &[Kind::Vpc]);
+    let request = CreateVSwitch {
+        client_token: Some(intent.token.clone()),
+        vpc_id,
+        zone_id: zone.clone(),
+        cidr_block: given(&config.vpc_cidr_block).unwrap_or(DEFAULT_BLOCK).to_owned(),
+        vswitch_name: given(&config.vswitch_name).map(str::to_owned),
+        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.run_tags),
+        ..Default::default()
+    };
+    let create = || async {
+        let made = vpc.create_vswitch(&request).await.doing("Error Creating vswitch")?;
+        Ok(Acquired::id(made.vswitch_id))
+    };
+    let held = site.cx.run.acquire(intent, create).await?;
+    let look = DescribeVSwitches { vswitch_id: Some(held.id.as_str().into()), ..Default::default() };
+    let (vpc, look) = (&vpc, &look);
+    let probe = || async move {
+        let answer = vpc.describe_vswitches(look).await?;
+        let status = answer.vswitches.into_iter().next().map(|vswitch| vswitch.status).unwrap_or_default();
+        Ok(if status == "Available" { Verdict::Done(()) } else { Verdict::not_yet(status) })
+    };
+    let what = format!("vSwitch `{}`", held.id);
+    let waited = site.cloud.wait(what, SHORT, &[], probe).await;
+    waited.doing("Timeout waiting for vswitch to become available")?;
+    lane.message(format!("Created vswitch: {}", held.id)).await;
+    Ok(Subnet { id: held.id.into(), zone })
+}
