@@ -53,8 +53,8 @@ pub struct ClientConfig {
     pub limits: Limits,
     /// The shortest pause between two looks of a wait; lower it for a cloud whose clock runs faster.
     pub poll_floor: Duration,
-    /// Replaces every action's own time to answer; for tests.
-    pub read_timeout: Option<Duration>,
+    /// Replaces the time of a try, connecting included: by default 5 s to connect and then the action's own time.
+    pub timeout: Option<Duration>,
     /// Sees each try of each call.
     pub observer: Option<Arc<dyn CallObserver>>,
 }
@@ -75,7 +75,7 @@ impl ClientConfig {
             retry: RetryPolicy::default(),
             limits: Limits::default(),
             poll_floor: Pace::default().floor,
-            read_timeout: None,
+            timeout: None,
             observer: None,
         }
     }

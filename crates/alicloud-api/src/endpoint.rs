@@ -78,7 +78,9 @@ impl Endpoint {
     pub fn parse(text: &str) -> Result<Endpoint> {
         let text = text.trim();
         let whole = if text.contains("://") { text.to_owned() } else { format!("https://{text}") };
-        let wrong = |why: &str| Error::new(ErrorKind::Config, format!("endpoint `{text}`: {why}"));
+        // What stands before an `@` may be a password: it is not repeated.
+        let shown = text.rsplit('@').next().unwrap_or_default();
+        let wrong = |why: &str| Error::new(ErrorKind::Config, format!("endpoint `{shown}`: {why}"));
         let url = Url::parse(&whole).map_err(|error| wrong("not a host or URL").with_source(error))?;
         if !matches!(url.scheme(), "http" | "https") {
             return Err(wrong("the scheme is https (or http for loopback)"));
@@ -86,9 +88,8 @@ impl Endpoint {
         if url.host_str().is_none_or(str::is_empty) {
             return Err(wrong("there is no host"));
         }
-        // The URL may hold a password: it is not repeated.
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(Error::new(ErrorKind::Config, "an endpoint holds no user name or password"));
+            return Err(wrong("an endpoint holds no user name or password"));
         }
         if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
             return Err(wrong("only scheme, host and port are wanted, no path"));
@@ -298,9 +299,16 @@ mod tests {
         {
             assert!(Endpoint::parse(text).is_err(), "{text}");
         }
-        for text in ["https://a/path", "https://a?x=1", "https://user:secret@a", "http://0.0.0.0:80", "a b"] {
+        for text in [
+            "https://a/path",
+            "https://a?x=1",
+            "https://user:hunter2@a",
+            "http://0.0.0.0:80",
+            "http://u:hunter2@[",
+            "a b",
+        ] {
             let error = Endpoint::parse(text).unwrap_err();
-            assert!(!error.to_string().contains("secret@"), "{error}");
+            assert!(!error.to_string().contains("hunter2"), "{error}");
         }
         for text in ["http://127.9.9.9:1", "http://[::1]:1", "http://localhost:1", "HTTP://LOCALHOST"] {
             assert!(Endpoint::parse(text).is_ok_and(|endpoint| endpoint.is_loopback()), "{text}");

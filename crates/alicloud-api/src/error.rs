@@ -234,11 +234,27 @@ impl Error {
         self.code().is_some_and(|code| codes.contains(&code))
     }
 
-    /// Returns whether what the call names does not exist: codes such as `InvalidInstanceId.NotFound`,
-    /// `InvalidVpcID.NotFound`, `InvalidSecurityGroupId.NotFound`, `EntityNotExist.Role`. For a deletion: success.
+    /// Returns whether the *resource* that the call names does not exist: codes such as `InvalidInstanceId.NotFound`,
+    /// `InvalidVpcID.NotFound`, `EntityNotExist.Role`. For a deletion: success. Codes of the same form that say nothing
+    /// of the resource (`InvalidAccessKeyId.NotFound`, `InvalidRegionId.NotFound`) do not count: with a wrong key
+    /// everything would seem deleted.
     pub fn is_not_found(&self) -> bool {
+        const OF_THE_CALL: [&str; 8] = [
+            "InvalidAccessKeyId",
+            "InvalidAccessKey",
+            "InvalidSecurityToken",
+            "InvalidRegionId",
+            "InvalidRegion",
+            "InvalidAction",
+            "InvalidApi",
+            "InvalidProduct",
+        ];
         self.code().is_some_and(|code| {
-            code.ends_with("NotFound") || code.ends_with(".NotExist") || code.starts_with("EntityNotExist")
+            let (subject, _) = code.split_once('.').unwrap_or((code, ""));
+            let missing = code.ends_with("NotFound")
+                || code.ends_with(".NotExist")
+                || code.starts_with("EntityNotExist");
+            missing && !OF_THE_CALL.contains(&subject)
         })
     }
 
@@ -497,6 +513,8 @@ mod tests {
         ] {
             assert!(refused(code).is_not_found(), "{code}");
         }
-        assert!(!refused("OperationDenied.NoStock").is_not_found());
+        for code in ["OperationDenied.NoStock", "InvalidAccessKeyId.NotFound", "InvalidRegionId.NotFound"] {
+            assert!(!refused(code).is_not_found(), "{code}");
+        }
     }
 }

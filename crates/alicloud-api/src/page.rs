@@ -1,6 +1,9 @@
 //! Reading a list to its end: page by page, bounded.
 
-use crate::{Error, ErrorKind, Result, transport::Request};
+use crate::{
+    Client, Error, ErrorKind, RegionId, Result,
+    transport::{Request, call},
+};
 
 /// At most so many pages are read of one list (10,000 entries at the usual 100 per page); past that it is an error, not
 /// a silent cut.
@@ -35,16 +38,17 @@ impl Turn {
     }
 }
 
-/// Reads all pages of `request` by `send`.
+/// Reads all pages of `request`.
 pub(crate) async fn read_all<R: Paged>(
+    client: &Client,
+    region: &RegionId,
     request: &R,
-    mut send: impl AsyncFnMut(&R) -> Result<R::Answer>,
 ) -> Result<Vec<R::Item>> {
     let mut request = request.clone();
     request.start();
     let mut all = Vec::new();
     for _ in 0..PAGES_MAX {
-        let answer = send(&request).await?;
+        let answer = call(client, region, &request).await?;
         let (items, turn) = request.turn(answer, all.len());
         all.extend(items);
         if turn == Turn::Last {

@@ -150,9 +150,7 @@ impl Call<'_> {
             self.admit().await.map_err(|error| error.after_attempts(attempt - 1, uncertain))?;
             let error = match self.attempt(endpoint, attempt).await {
                 Ok(answer) => return Ok((answer, attempt)),
-                Err(error) => {
-                    error.of_call(self.action.name, self.action.product, self.region).at_endpoint(endpoint)
-                }
+                Err(error) => error,
             };
             if *error.kind() == ErrorKind::Network(NetworkFault::Dns)
                 && let Some(next) = endpoints.next()
@@ -202,6 +200,8 @@ impl Call<'_> {
             }
             Idempotency::Safe | Idempotency::Token | Idempotency::None => sending.await,
         };
+        let about = |error: Error| error.of_call(self.action.name, self.action.product, self.region);
+        let result = result.map_err(|error| about(error).at_endpoint(endpoint));
         if let Some(observer) = &self.shared.config.observer {
             let id = result.as_ref().ok().and_then(|answer| request_id(&answer.body));
             let outcome = match &result {
@@ -235,9 +235,8 @@ impl Call<'_> {
 
         let mut url = endpoint.url();
         url.set_query(Some(&signed.query).filter(|query| !query.is_empty()).map(String::as_str));
-        let read_timeout = config.read_timeout.unwrap_or(self.action.read_timeout);
-        let mut request =
-            self.shared.http.client(endpoint).await?.post(url).timeout(CONNECT_TIMEOUT + read_timeout);
+        let timeout = config.timeout.unwrap_or(CONNECT_TIMEOUT + self.action.read_timeout);
+        let mut request = self.shared.http.client(endpoint).await?.post(url).timeout(timeout);
         request = request.header("user-agent", &config.user_agent).header("accept", "application/json");
         for (name, value) in &signed.headers {
             request = request.header(*name, value);
@@ -492,7 +491,7 @@ macro_rules! handle {
             ///
             /// Those of the calls, or [`ErrorKind::Failed`](crate::ErrorKind::Failed) when there are more pages.
             pub async fn all<R: $crate::page::Paged>(&self, request: &R) -> $crate::Result<Vec<R::Item>> {
-                $crate::page::read_all(request, async |page: &R| self.call(page).await).await
+                $crate::page::read_all(&self.client, &self.region, request).await
             }
         }
     };

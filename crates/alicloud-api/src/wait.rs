@@ -157,7 +157,7 @@ fn whole_units(duration: Duration) -> String {
     if millis < 1000 {
         return format!("{millis}ms");
     }
-    if millis % 1000 != 0 {
+    if !millis.is_multiple_of(1000) {
         return format!("{}s", duration.as_secs_f64());
     }
     let seconds = duration.as_secs();

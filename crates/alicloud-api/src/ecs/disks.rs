@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Lists disks. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeDisks {
     /// Only of this instance.
@@ -80,7 +80,7 @@ action!(
 paged_by_number!(DescribeDisks, disks: Disk, 100);
 
 /// Deletes a disk that is attached to nothing.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteDisk {
     /// Its id.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Lists images. Without `status` only those `Available`. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeImages {
     /// Only this one.
@@ -119,7 +119,7 @@ action!(
 paged_by_number!(DescribeImages, images: Image, 100);
 
 /// Asks for the newest available image of a family.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeImageFromFamily {
     /// The family.
@@ -141,7 +141,7 @@ action!(
 
 /// Makes an image of an instance, of a system disk's snapshot, or of disks. Priority in the API: instance, disk mappings,
 /// snapshot.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateImage {
     /// Makes a repetition harmless.
@@ -173,7 +173,7 @@ pub struct CreateImage {
 }
 
 /// A disk of an image to make.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DiskDeviceMapping {
     /// `system` or `data`.
@@ -200,7 +200,7 @@ action!(
 );
 
 /// Copies an image of the handle's region to another region (or the same, to encrypt it).
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CopyImage {
     /// Makes a repetition harmless.
@@ -233,7 +233,7 @@ action!(
 );
 
 /// Stops a copy in progress. The handle's region is the copy's.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CancelCopyImage {
     /// The copy.
@@ -246,7 +246,7 @@ action!(
 );
 
 /// Makes an image of disk files in OSS.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImportImage {
     /// Makes a repetition harmless.
@@ -279,7 +279,7 @@ pub struct ImportImage {
 }
 
 /// A disk file in OSS.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImportedDisk {
     /// `RAW`, `VHD` or `QCOW2`.
@@ -302,7 +302,7 @@ action!(
 );
 
 /// Changes what an image says of itself.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModifyImageAttribute {
     /// The image.
@@ -325,7 +325,7 @@ action!(
 );
 
 /// Deletes an image; its snapshots stay.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteImage {
     /// The image.
@@ -340,7 +340,7 @@ action!(
 );
 
 /// Shares an image with accounts, or takes it back; ten of each in one call, the API ignores the rest.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModifyImageSharePermission {
     /// The image.
@@ -359,7 +359,7 @@ action!(
 );
 
 /// Lists the accounts an image is shared with. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeImageSharePermission {
     /// The image.

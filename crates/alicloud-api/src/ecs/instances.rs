@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// The system disk of a new instance.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct SystemDisk {
     /// `cloud_essd`, `cloud_efficiency`, `cloud_ssd` …
@@ -30,7 +30,7 @@ pub struct SystemDisk {
 }
 
 /// A data disk of a new instance.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DataDisk {
     /// `cloud_essd`, `cloud_efficiency`, `cloud_ssd` …
@@ -57,7 +57,7 @@ pub struct DataDisk {
 }
 
 /// Makes instances and starts them. With a password or user data all parameters travel in the body, never in the URL.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RunInstances {
     /// Makes a repetition harmless; at most 64 ASCII characters.
@@ -145,7 +145,7 @@ action!(
 );
 
 /// Makes one instance, which stays `Stopped`. The older call; [`RunInstances`] is the newer.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateInstance {
     /// Makes a repetition harmless; at most 64 ASCII characters.
@@ -212,7 +212,7 @@ action!(
 );
 
 /// Lists instances. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeInstances {
     /// Only these, at most 100.
@@ -346,7 +346,7 @@ action!(
 paged_by_number!(DescribeInstances, instances: Instance, 100);
 
 /// Starts a stopped instance.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct StartInstance {
     /// The instance.
@@ -359,7 +359,7 @@ action!(
 );
 
 /// Stops an instance.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct StopInstance {
     /// The instance.
@@ -376,7 +376,7 @@ action!(
 );
 
 /// Restarts an instance.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct RebootInstance {
     /// The instance.
@@ -391,7 +391,7 @@ action!(
 );
 
 /// Deletes an instance, with those disks that die with it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteInstance {
     /// The instance.
@@ -406,7 +406,7 @@ action!(
 );
 
 /// Sets when the cloud deletes an instance by itself.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ModifyInstanceAutoReleaseTime {
     /// The instance.
@@ -421,7 +421,7 @@ action!(
 );
 
 /// Reads what an instance wrote to its console.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GetInstanceConsoleOutput {
     /// The instance.
@@ -459,7 +459,7 @@ action!(
 );
 
 /// Gives an instance of the classic network a public address.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AllocatePublicIpAddress {
     /// The instance.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Makes a key pair in the cloud. Not repeated when an answer is lost: the private part is told only once.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateKeyPair {
     /// Its name.
@@ -41,7 +41,7 @@ action!(
 );
 
 /// Makes a key pair of a public key made here.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ImportKeyPair {
     /// Its name.
@@ -71,7 +71,7 @@ action!(
 );
 
 /// Lists key pairs. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeKeyPairs {
     /// Only this name; `*` may stand at either end.
@@ -118,7 +118,7 @@ action!(
 paged_by_number!(DescribeKeyPairs, key_pairs: KeyPair, 50);
 
 /// Deletes key pairs. Names that do not exist are ignored by the API.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteKeyPairs {
     /// Their names.
@@ -132,7 +132,7 @@ action!(
 );
 
 /// Binds a key pair to instances; it takes effect at their next start.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttachKeyPair {
     /// Its name.
@@ -143,7 +143,7 @@ pub struct AttachKeyPair {
 }
 
 /// Unbinds a key pair from instances.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DetachKeyPair {
     /// Its name.

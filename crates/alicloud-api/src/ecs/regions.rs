@@ -6,7 +6,7 @@ use super::Ecs;
 use crate::{RegionId, answer::nested, transport::action};
 
 /// Lists the regions.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeRegions {
     /// Language of the local names: `zh-CN`, `en-US`, `ja`.

@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Makes a security group.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateSecurityGroup {
     /// Makes a repetition harmless; at most 64 ASCII characters.
@@ -68,7 +68,7 @@ pub struct Permission {
 }
 
 /// Adds rules for incoming traffic; at most 100.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthorizeSecurityGroup {
     /// Makes a repetition harmless.
@@ -80,7 +80,7 @@ pub struct AuthorizeSecurityGroup {
 }
 
 /// Adds rules for outgoing traffic; at most 100.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AuthorizeSecurityGroupEgress {
     /// Makes a repetition harmless.
@@ -101,7 +101,7 @@ action!(
 );
 
 /// Lists security groups. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeSecurityGroups {
     /// Only this one.
@@ -157,7 +157,7 @@ action!(
 paged_by_number!(DescribeSecurityGroups, security_groups: SecurityGroup, 50);
 
 /// Lists the rules of a group.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeSecurityGroupAttribute {
     /// The group.
@@ -202,7 +202,7 @@ action!(
 );
 
 /// Deletes a security group. `DependencyViolation` while an instance is in it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteSecurityGroup {
     /// Its id.

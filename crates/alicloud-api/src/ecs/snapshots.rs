@@ -9,7 +9,7 @@ use crate::{
 };
 
 /// Makes a snapshot of a disk.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateSnapshot {
     /// Makes a repetition harmless.
@@ -43,7 +43,7 @@ action!(
 );
 
 /// Lists snapshots. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeSnapshots {
     /// Only these, at most 100.
@@ -111,7 +111,7 @@ action!(
 paged_by_number!(DescribeSnapshots, snapshots: Snapshot, 100);
 
 /// Deletes a snapshot, also one still in progress.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteSnapshot {
     /// Its id.

@@ -46,7 +46,7 @@ pub enum ResourceType {
 }
 
 /// Puts tags on up to 50 resources of one type.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TagResources {
     /// What they are.
@@ -65,7 +65,7 @@ action!(
 );
 
 /// Takes tags off up to 50 resources of one type.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UntagResources {
     /// What they are.
@@ -84,7 +84,7 @@ action!(
 );
 
 /// Puts tags on one resource, the older way; [`TagResources`] is the newer.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AddTags {
     /// What it is.
@@ -103,7 +103,7 @@ action!(
 
 /// Lists the tags of resources, or the resources with tags: give ids, tags or both. Read it whole with
 /// [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListTagResources {
     /// What they are.

@@ -6,7 +6,7 @@ use super::Ecs;
 use crate::{RegionId, ZoneId, answer::nested, page::paged_by_token, transport::action};
 
 /// Lists the zones of the region.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeZones {
     /// Leave out what each zone offers: names only.
@@ -47,7 +47,7 @@ action!(
 );
 
 /// Asks what is in stock, per zone.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeAvailableResource {
     /// What to ask about: `InstanceType`, `SystemDisk`, `DataDisk`, `Zone`, `Network` …
@@ -128,7 +128,7 @@ action!(
 );
 
 /// Lists instance types. Read it whole with [`Ecs::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeInstanceTypes {
     /// Only these.

@@ -36,7 +36,7 @@ pub struct RoleAnswer {
 }
 
 /// Reads a role.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct GetRole {
     /// Its name.
@@ -49,7 +49,7 @@ action!(
 );
 
 /// Makes a role.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateRole {
     /// Its name.
@@ -68,7 +68,7 @@ action!(
 );
 
 /// Changes who may assume a role.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UpdateRole {
     /// Its name.
@@ -87,7 +87,7 @@ action!(
 );
 
 /// Lists the policies attached to a role.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListPoliciesForRole {
     /// Its name.
@@ -119,7 +119,7 @@ action!(
 );
 
 /// Attaches a policy to a role.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AttachPolicyToRole {
     /// `System` or `Custom`.

@@ -11,7 +11,7 @@ crate::transport::handle! {
 }
 
 /// Asks whose keys these are. Needs no permission.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct GetCallerIdentity {}
 
 /// Whose keys they are.
@@ -36,7 +36,7 @@ action!(
 );
 
 /// Assumes a role.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AssumeRole {
     /// The role: `acs:ram::<account>:role/<name>`.

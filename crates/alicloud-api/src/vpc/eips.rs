@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Rents an elastic address.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AllocateEipAddress {
     /// Makes a repetition harmless.
@@ -49,7 +49,7 @@ action!(
 );
 
 /// Lists elastic addresses. Read it whole with [`Vpc::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeEipAddresses {
     /// Only this one.
@@ -114,7 +114,7 @@ action!(
 paged_by_number!(DescribeEipAddresses, eip_addresses: EipAddress, 100);
 
 /// Binds an elastic address to an instance. `TaskConflict` while either is busy.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct AssociateEipAddress {
     /// Makes a repetition harmless.
@@ -133,7 +133,7 @@ action!(
 );
 
 /// Unbinds an elastic address.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct UnassociateEipAddress {
     /// Makes a repetition harmless.
@@ -154,7 +154,7 @@ action!(
 );
 
 /// Gives an elastic address back.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ReleaseEipAddress {
     /// The address.

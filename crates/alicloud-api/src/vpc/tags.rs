@@ -19,7 +19,7 @@ pub enum ResourceType {
 }
 
 /// Puts tags on up to 20 resources of one type.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct TagResources {
     /// What they are.
@@ -38,7 +38,7 @@ action!(
 );
 
 /// Lists the tags of resources, or the resources with tags: give ids, tags or both. Read it whole with [`Vpc::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct ListTagResources {
     /// What they are.

@@ -6,7 +6,7 @@ use super::{Tag, Vpc};
 use crate::{Acknowledged, VpcId, answer::nested, page::paged_by_number, transport::action};
 
 /// Makes a VPC.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateVpc {
     /// Makes a repetition harmless.
@@ -38,7 +38,7 @@ action!(
 );
 
 /// Lists VPCs. Read it whole with [`Vpc::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeVpcs {
     /// Only this one.
@@ -95,7 +95,7 @@ action!(
 paged_by_number!(DescribeVpcs, vpcs: VpcInfo, 50);
 
 /// Deletes a VPC. `DependencyViolation.*` while anything is in it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteVpc {
     /// The VPC.

@@ -8,7 +8,7 @@ use crate::{
 };
 
 /// Makes a vSwitch.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct CreateVSwitch {
     /// Makes a repetition harmless.
@@ -43,7 +43,7 @@ action!(
 );
 
 /// Lists vSwitches. Read it whole with [`Vpc::all`].
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DescribeVSwitches {
     /// Only of this VPC.
@@ -110,7 +110,7 @@ action!(
 paged_by_number!(DescribeVSwitches, vswitches: VSwitch, 50);
 
 /// Deletes a vSwitch. `DependencyViolation*` while anything is in it.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct DeleteVSwitch {
     /// The vSwitch.

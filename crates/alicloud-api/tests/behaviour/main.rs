@@ -1,0 +1,9 @@
+//! What the client does on the wire: against a scripted server on loopback, and against recorded facts.
+
+#![allow(clippy::unwrap_used)]
+
+mod calls;
+mod environment;
+mod fake;
+mod signatures;
+mod transport;
