@@ -1,0 +1,6 @@
+//! Builders.
+
+pub mod file;
+pub mod null;
+
+mod accept_all;

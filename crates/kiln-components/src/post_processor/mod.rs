@@ -1,0 +1,4 @@
+//! Post-processors.
+
+pub mod manifest;
+pub mod shell_local;

@@ -1,0 +1,112 @@
+//! What is wrong with settings: all of it at once, in Packer's words.
+
+use insta::assert_snapshot;
+use kiln_core::value::Value;
+use serde_json::json;
+
+use crate::support::{Room, registry, told};
+
+enum Kind {
+    Builder,
+    Provisioner,
+    PostProcessor,
+}
+
+/// Returns the faults and warnings of preparing a component.
+fn faults(kind: Kind, name: &str, settings: serde_json::Value) -> String {
+    let (room, registry) = (Room::new(), registry());
+    let settings = Value::from(&settings);
+    let warnings = match kind {
+        Kind::Builder => {
+            registry.builders[name].prepare(&settings, &room.scope).map(|prepared| prepared.warnings)
+        }
+        Kind::Provisioner => {
+            registry.provisioners[name].prepare(&settings, &room.scope).map(|prepared| prepared.warnings)
+        }
+        Kind::PostProcessor => {
+            registry.post_processors[name].prepare(&settings, &room.scope).map(|prepared| prepared.warnings)
+        }
+    };
+    match warnings {
+        Ok(warnings) => warnings.iter().map(|warning| format!("warning: {warning}")).collect(),
+        Err(faults) => room.plain(&told(faults)),
+    }
+}
+
+#[test]
+fn shell() {
+    let check = |settings| faults(Kind::Provisioner, "shell", settings);
+    assert_snapshot!(check(json!({})), @r"
+    Either a script file or inline script must be specified.
+        give the commands themselves in `inline`, or the path of a file in `script`
+    ");
+    assert_snapshot!(
+        check(json!({ "inline": ["x"], "script": "no.sh", "scripts": ["b.sh"], "environment_vars": ["x"] })),
+        @r"
+    Only one of script or scripts can be specified.
+    Only a script file or an inline script can be specified, not both.
+    Bad script 'no.sh': stat no.sh: no such file or directory
+        relative paths start at the working directory, `<CWD>`
+    Environment variable not in format 'key=value': x
+        write each variable as `NAME=value`
+    "
+    );
+}
+
+#[test]
+fn shell_local() {
+    let check = |settings| faults(Kind::Provisioner, "shell-local", settings);
+    assert_snapshot!(check(json!({})), @r"
+    Command, Inline, Script and Scripts options cannot all be empty.
+        give the commands themselves in `inline`
+    ");
+    assert_snapshot!(
+        faults(Kind::PostProcessor, "shell-local", json!({ "command": "x", "inline": ["x"], "only_on": ["beos"] })),
+        @r"
+    You may only specify one of the following options: Command, Inline, Script or Scripts. Please consolidate these options in your config.
+    Invalid OS specified in only_on: 'beos'
+    Supported OS names: darwin, freebsd, linux, openbsd, solaris, windows
+    "
+    );
+    assert_snapshot!(check(json!({ "script": "/no/such.sh" })), @"Bad script '/no/such.sh': stat /no/such.sh: no such file or directory");
+}
+
+#[test]
+fn file_provisioner() {
+    let check = |settings| faults(Kind::Provisioner, "file", settings);
+    assert_snapshot!(
+        check(json!({ "source": "/no/a", "sources": ["/no/b"], "content": "x" })),
+        @r"
+    Bad source '/no/b': stat /no/b: no such file or directory
+    Bad source '/no/a': stat /no/a: no such file or directory
+    source(s) conflicts with content.
+    Destination must be specified.
+    "
+    );
+    assert_snapshot!(check(json!({ "direction": "sideways", "destination": "/d" })), @"Direction must be one of: download, upload.");
+    assert_snapshot!(check(json!({ "source": "/no/a", "destination": "/d", "generated": true })), @"");
+    assert_snapshot!(check(json!({ "destination": "/d" })), @"warning: the file provisioner copies nothing: it has no source");
+}
+
+#[test]
+fn null_builder() {
+    let check = |settings| faults(Kind::Builder, "null", settings);
+    assert_snapshot!(check(json!({})), @r#"
+    An ssh_username must be specified
+      Note: some builders used to default ssh_username to "root".
+    a Host must be specified, please reference your communicator documentation
+    a Username must be specified, please reference your communicator documentation
+    one authentication method must be specified, please reference your communicator documentation
+    "#);
+    assert_snapshot!(check(json!({ "communicator": "none" })), @"");
+}
+
+#[test]
+fn file_builder() {
+    let check = |settings| faults(Kind::Builder, "file", settings);
+    assert_snapshot!(check(json!({ "source": "x", "content": "y" })), @r"
+    Cannot specify source file AND content
+    target required
+    ");
+    assert_snapshot!(check(json!({ "target": "x" })), @"warning: Both source file and contents are blank; target will have no content");
+}
