@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
@@ -97,7 +97,13 @@ impl World {
     }
 
     fn client(&self, program: &str, port_flag: &str, address: SocketAddr) -> Command {
+        self.client_with(&[], program, port_flag, address)
+    }
+
+    /// OpenSSH takes the first value of an option it is given, so one's own stand in front.
+    fn client_with(&self, options: &[&str], program: &str, port_flag: &str, address: SocketAddr) -> Command {
         let mut command = Command::new(program);
+        command.args(options);
         command.args(["-F", "/dev/null", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=no"]);
         command.args([
             "-o",
@@ -206,4 +212,435 @@ async fn an_image_holds_what_was_written_and_lacks_what_was_deleted() {
     let (machine, _notes) = world.boot(spec).await;
     assert_eq!(world.ssh(&machine, "ls /root; cat /etc/hostname").await.out, "link\nhost-b\n");
     machine.destroy().await;
+}
+
+fn as_root() -> bool {
+    nix::unistd::geteuid().is_root()
+}
+
+#[tokio::test]
+async fn a_key_rules_the_password_out_and_both_are_checked() {
+    let Some(world) = World::new().await else { return };
+    let ask = world.path("ask");
+    std::fs::write(&ask, "#!/bin/sh\necho \"$ANSWER\"\n").unwrap();
+    std::fs::set_permissions(&ask, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let log_in = async |machine: &Machine, method: &str, answer: &str| {
+        let methods = format!("PreferredAuthentications={method}");
+        let options = ["-o", "BatchMode=no", "-o", "NumberOfPasswordPrompts=1", "-o", &methods];
+        let mut ssh = world.client_with(&options, "ssh", "-p", machine.address());
+        ssh.args(["root@127.0.0.1", "echo in"]);
+        ssh.env("SSH_ASKPASS", &ask).env("SSH_ASKPASS_REQUIRE", "force").env("ANSWER", answer);
+        run(ssh, b"").await
+    };
+    let mut spec = world.spec("password");
+    spec.authorized_keys = Vec::new();
+    spec.password = Some("right".to_owned());
+    let (machine, _notes) = world.boot(spec).await;
+    assert_eq!(log_in(&machine, "password", "right").await.out, "in\n");
+    assert_eq!(log_in(&machine, "keyboard-interactive", "right").await.out, "in\n");
+    for method in ["password", "keyboard-interactive"] {
+        let refused = log_in(&machine, method, "wrong").await;
+        assert_eq!(refused.status, Some(255));
+        assert!(
+            refused.err.contains("Permission denied (publickey,password,keyboard-interactive)"),
+            "{}",
+            refused.err
+        );
+    }
+    assert_eq!(world.ssh(&machine, "echo in").await.status, Some(255));
+
+    machine.set_authorized_keys(vec![format!("{} comment", world.public_key)]).await;
+    assert_eq!(world.ssh(&machine, "echo in").await.out, "in\n");
+    let refused = log_in(&machine, "password", "right").await;
+    assert!(refused.err.contains("Permission denied (publickey)"), "{}", refused.err);
+    // A user whom the guest does not have.
+    let mut ssh = world.client("ssh", "-p", machine.address());
+    ssh.args(["nobody-here@127.0.0.1", "id"]);
+    assert_eq!(run(ssh, b"").await.status, Some(255));
+    let mut ssh = world.client("ssh", "-p", machine.address());
+    ssh.args(["ecs-user@127.0.0.1", "pwd"]);
+    assert_eq!(run(ssh, b"").await.out, "/home/ecs-user\n");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn a_terminal_has_a_size_and_no_separate_errors() {
+    let Some(world) = World::new().await else { return };
+    let (machine, _notes) = world.boot(world.spec("tty")).await;
+    let output = world
+        .ssh_with(
+            &machine,
+            &["-tt"],
+            "test -t 0 && echo terminal; echo $TERM; echo err >&2; echo x >/dev/tty; exit 7",
+            b"",
+        )
+        .await;
+    assert_eq!(output.status, Some(7), "{}", output.err);
+    assert!(
+        output.out.starts_with("terminal\r\n") && output.out.ends_with("err\r\nx\r\n"),
+        "{:?}",
+        output.out
+    );
+    assert_eq!(output.err, "");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn files_go_both_ways_by_scp_and_sftp() {
+    let Some(world) = World::new().await else { return };
+    let (machine, _notes) = world.boot(world.spec("files")).await;
+    let big: Vec<u8> =
+        (0..20_000_000_u32).map(|number| (number.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
+    std::fs::write(world.path("big"), &big).unwrap();
+    std::fs::create_dir_all(world.path("tree/sub dir")).unwrap();
+    std::fs::write(world.path("tree/sub dir/a b"), "deep").unwrap();
+    std::fs::write(world.path("tree/run"), "#!/bin/sh\n").unwrap();
+    std::fs::set_permissions(world.path("tree/run"), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let here = |name: &str| world.path(name).display().to_string();
+
+    // `-O` is the old protocol, which the built-in scp serves; without it OpenSSH uses SFTP.
+    for (mode, to) in [("-O", "/root/old"), ("-q", "/root/new")] {
+        assert_eq!(world.ssh(&machine, &format!("mkdir {to}")).await.status, Some(0));
+        let remote = |name: &str| format!("root@127.0.0.1:{to}{name}");
+        let sent = world.transfer(&machine, "scp", &[mode, &here("big"), &remote("/")]).await;
+        assert_eq!(sent.status, Some(0), "{}", sent.err);
+        let sent = world.transfer(&machine, "scp", &[mode, "-r", "-p", &here("tree"), &remote("/")]).await;
+        assert_eq!(sent.status, Some(0), "{}", sent.err);
+        let back = here(&format!("back{mode}"));
+        let got = world.transfer(&machine, "scp", &[mode, &remote("/big"), &back]).await;
+        assert_eq!(got.status, Some(0), "{}", got.err);
+        assert!(std::fs::read(&back).unwrap() == big);
+        let got =
+            world.transfer(&machine, "scp", &[mode, "-r", &remote("/tree"), &format!("{back}.tree")]).await;
+        assert_eq!(got.status, Some(0), "{}", got.err);
+        assert_eq!(std::fs::read_to_string(format!("{back}.tree/sub dir/a b")).unwrap(), "deep");
+        let seen = world
+            .ssh(&machine, &format!("wc -c <{to}/big; stat -c %a {to}/tree/run; cat '{to}/tree/sub dir/a b'"))
+            .await;
+        assert_eq!(seen.out, "20000000\n755\ndeep");
+        let missing = world.transfer(&machine, "scp", &[mode, &remote("/none"), &back]).await;
+        assert_eq!(missing.status, Some(1));
+        assert!(missing.err.contains("No such file or directory"), "{}", missing.err);
+        let refused = world.transfer(&machine, "scp", &[mode, &here("big"), &remote("/none/x")]).await;
+        assert_eq!(refused.status, Some(1));
+    }
+    std::fs::write(
+        world.path("batch"),
+        format!("mkdir d\nput {0} d/one\nrename d/one d/two\nchmod 600 d/two\nln -s two d/link\nls -l d\nget d/link {0}2\nrm d/link\nrm d/two\nrmdir d\n", here("tree/run")),
+    )
+    .unwrap();
+    let batch = world.transfer(&machine, "sftp", &["-b", &here("batch"), "root@127.0.0.1"]).await;
+    assert_eq!(batch.status, Some(0), "{} {}", batch.out, batch.err);
+    assert!(batch.out.contains("-rw-------"), "{}", batch.out);
+    assert_eq!(std::fs::read_to_string(here("tree/run2")).unwrap(), "#!/bin/sh\n");
+
+    // Both directions of one channel at once, more than all buffers hold.
+    let mut ssh = world.client("ssh", "-p", machine.address());
+    ssh.args(["root@127.0.0.1", "cat"]);
+    assert_eq!(run(ssh, &vec![b'x'; 20_000_000]).await.out.len(), 20_000_000);
+    // The words packer sends.
+    let upload = world.ssh_with(&machine, &[], "scp -vt /tmp\n", b"C0644 3 script_1.sh\nabc\0").await;
+    assert_eq!((upload.status, upload.out.as_str()), (Some(0), "\0\0\0"), "{}", upload.err);
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn the_host_is_out_of_sight_and_out_of_reach() {
+    let Some(world) = World::new().await else { return };
+    let (machine, _notes) = world.boot(world.spec("wall")).await;
+    let secret = world.path("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let host_pid = std::process::id();
+    let hidden = format!(
+        "ls -A /root /home/* /srv /mnt /sys; cat {}; test -e {} || echo unseen; kill -9 {host_pid} 2>/dev/null || echo unharmed",
+        secret.display(),
+        world.dir.path().display()
+    );
+    let output = world.ssh(&machine, &hidden).await;
+    assert!(output.out.ends_with("unseen\nunharmed\n"), "{}", output.out);
+    assert!(!output.out.contains("secret") && !output.out.contains(".ssh"), "{}", output.out);
+    let output = world.ssh(&machine, "for p in /proc/[0-9]*; do echo $p; done | wc -l").await;
+    assert!(output.out.trim().parse::<u32>().unwrap() < 10, "{}", output.out);
+    for refused in [
+        "mount -t tmpfs none /mnt",
+        "umount /proc/sys",
+        "echo x >/proc/sys/kernel/core_pattern",
+        "echo h >/proc/sysrq-trigger && test -s /proc/sysrq-trigger",
+        "chmod 600 /dev/null",
+        "mknod /root/disk b 8 0",
+        "cat /proc/1/environ",
+        "readlink /proc/1/exe",
+        "ls /proc/1/root/",
+        "unshare -Ur mount -t proc proc /mnt",
+    ] {
+        let output = world.ssh(&machine, refused).await;
+        assert_ne!(output.status, Some(0), "{refused}: {}{}", output.out, output.err);
+    }
+    let shadow = world.ssh(&machine, "cat /etc/shadow | grep -c '\\$'").await;
+    assert_eq!(shadow.out, "0\n");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn what_is_simulated_says_so_and_lands_in_the_image() {
+    let Some(world) = World::new().await else { return };
+    let (machine, mut notes) = world.boot(world.spec("played")).await;
+    let begun = Instant::now();
+    let output = world.ssh(&machine, "sleep 30; sleep 0.5 1.5s").await;
+    assert!(begun.elapsed() < Duration::from_secs(10));
+    assert_eq!(
+        output.err,
+        "[simulated] sleep 30 passes in 0.3 s\n[simulated] sleep 0.5 1.5s passes in 0.02 s\n"
+    );
+    assert_eq!(notes.recv().await.unwrap(), "sleep 30 passes in 0.3 s");
+
+    let output = world
+        .ssh(&machine, "yum install redis.x86_64 -y && rpm -q redis.x86_64 && /usr/bin/yum list installed")
+        .await;
+    assert_eq!(output.status, Some(0), "{}", output.err);
+    assert!(
+        output
+            .err
+            .starts_with("[simulated] yum: recorded redis.x86_64 as installed, nothing was downloaded;"),
+        "{}",
+        output.err
+    );
+    assert!(output.out.ends_with("Complete!\nredis.x86_64\nredis.x86_64\n"), "{}", output.out);
+    assert_eq!(world.ssh(&machine, "yum install nginx").await.status, Some(1));
+    assert_eq!(world.ssh(&machine, "yum frobnicate").await.status, Some(1));
+    assert_eq!(world.ssh(&machine, "rpm -q nginx").await.status, Some(1));
+    assert_eq!(world.ssh(&machine, "apt-get --version").await.status, Some(127));
+    let output = world
+        .ssh(
+            &machine,
+            "systemctl enable --now redis && systemctl is-active redis && systemctl is-enabled nginx",
+        )
+        .await;
+    assert_eq!((output.status, output.out.as_str()), (Some(1), "active\ndisabled\n"), "{}", output.err);
+    machine.capture(&world.path("layer")).await.unwrap();
+    machine.destroy().await;
+
+    let mut spec = world.spec("played-again");
+    spec.image_layers = vec![world.path("layer")];
+    let (machine, _notes) = world.boot(spec).await;
+    let output = world.ssh(&machine, "rpm -qa; systemctl is-enabled redis; systemctl is-active redis").await;
+    assert_eq!(output.out, "redis.x86_64\nenabled\ninactive\n");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn a_full_disk_is_full_and_outlives_a_stop() {
+    let Some(world) = World::new().await else { return };
+    let mut spec = world.spec("small");
+    spec.disk_limit_bytes = Some(8 << 20);
+    let (machine, _notes) = world.boot(spec.clone()).await;
+    let output = world.ssh(&machine, "echo kept >/root/kept; head -c 20000000 /dev/zero >/root/big").await;
+    assert_ne!(output.status, Some(0));
+    assert!(output.err.contains("No space left on device"), "{}", output.err);
+    std::fs::write(world.path("big"), vec![1; 9 << 20]).unwrap();
+    let big = world.path("big").display().to_string();
+    let sent = world.transfer(&machine, "scp", &["-O", &big, "root@127.0.0.1:/opt/big"]).await;
+    assert_eq!(sent.status, Some(1));
+    assert!(sent.err.contains("No space left on device"), "{}", sent.err);
+    assert_eq!(world.ssh(&machine, "rm -f /root/big /opt/big; cat /root/kept").await.out, "kept\n");
+    machine.capture(&world.path("live")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(world.path("live/root/root/kept")).unwrap(), "kept\n");
+    machine.stop(false).await;
+    machine.capture(&world.path("stopped")).await.unwrap();
+    assert_eq!(std::fs::read_to_string(world.path("stopped/root/root/kept")).unwrap(), "kept\n");
+    drop(machine);
+    let (machine, _notes) = world.boot(spec).await;
+    assert_eq!(world.ssh(&machine, "cat /root/kept").await.out, "kept\n");
+    machine.destroy().await;
+}
+
+/// Tries until the machine answers again.
+async fn answers(world: &World, machine: &Machine, command: &str) -> String {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let output = world.ssh(machine, command).await;
+        if output.status == Some(0) {
+            return output.out;
+        }
+        assert!(Instant::now() < deadline, "{}", output.err);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_reboot_cuts_the_connection_and_keeps_the_disk() {
+    let Some(world) = World::new().await else { return };
+    let (machine, _notes) = world.boot(world.spec("again")).await;
+    let address = machine.address();
+    let output =
+        world.ssh(&machine, "echo kept >/root/kept; touch /run/gone; echo before; reboot; echo after").await;
+    assert_eq!((output.status, output.out.as_str()), (Some(255), "before\n"), "{}", output.err);
+    assert_eq!(
+        answers(&world, &machine, "cat /root/kept; ls /run/gone 2>/dev/null || echo gone").await,
+        "kept\ngone\n"
+    );
+    assert_eq!(machine.address(), address);
+
+    assert_eq!(world.ssh(&machine, "shutdown -h now").await.status, Some(255));
+    tokio::time::timeout(Duration::from_secs(10), machine.wait_stopped()).await.unwrap();
+    assert_eq!(world.ssh(&machine, "true").await.status, Some(255));
+    machine.stop(true).await;
+    let spec = world.spec("again");
+    drop(machine);
+    let (machine, _notes) = world.boot(spec).await;
+    assert_eq!(world.ssh(&machine, "cat /root/kept").await.out, "kept\n");
+
+    // A stop cuts what runs.
+    let mut ssh = world.client("ssh", "-p", machine.address());
+    ssh.args(["root@127.0.0.1", "echo on; exec /bin/sleep 100"]);
+    let (cut, ()) = tokio::join!(run(ssh, b""), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        machine.stop(false).await;
+    });
+    assert_eq!((cut.status, cut.out.as_str()), (Some(255), "on\n"));
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn user_data_runs_once_and_the_console_shows_the_host_keys() {
+    let Some(world) = World::new().await else { return };
+    let mut spec = world.spec("data");
+    spec.user_data = Some(b"#!/bin/sh\necho \"runs as $(id -un)\"\necho line >>/root/runs\n".to_vec());
+    spec.metadata.insert("instance-id".to_owned(), "i-data".to_owned());
+    let (machine, _notes) = world.boot(spec.clone()).await;
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !String::from_utf8_lossy(&machine.console()).contains("cloud-init: user data finished") {
+        assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&machine.console()));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let console = String::from_utf8(machine.console()).unwrap();
+    assert!(console.contains("\nruns as root\n"), "{console}");
+    let block = console.split("-----BEGIN SSH HOST KEY KEYS-----\n").nth(1).unwrap();
+    let ed25519 = block.lines().find(|line| line.starts_with("ssh-ed25519 ")).unwrap();
+
+    // The console's key is the server's.
+    let known = world.path("known");
+    let port = machine.address().port();
+    std::fs::write(&known, format!("[127.0.0.1]:{port} {ed25519}\n")).unwrap();
+    let known = format!("UserKnownHostsFile={}", known.display());
+    let options = ["-o", "StrictHostKeyChecking=yes", "-o", &known];
+    let mut ssh = world.client_with(&options, "ssh", "-p", machine.address());
+    ssh.args(["root@127.0.0.1", "cat /run/alicloud-local/metadata/instance-id"]);
+    let output = run(ssh, b"").await;
+    assert_eq!((output.status, output.out.as_str()), (Some(0), "i-data"), "{}", output.err);
+
+    machine.stop(false).await;
+    drop(machine);
+    let (machine, _notes) = world.boot(spec).await;
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(world.ssh(&machine, "cat /root/runs").await.out, "line\n");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn old_clients_find_an_algorithm() {
+    let Some(world) = World::new().await else { return };
+    let rsa = world.path("rsa");
+    if !have("ssh-keygen") {
+        return;
+    }
+    let made = Command::new("ssh-keygen")
+        .args(["-q", "-t", "rsa", "-b", "2048", "-N", "", "-f"])
+        .arg(&rsa)
+        .status()
+        .await;
+    assert!(made.unwrap().success());
+    let mut spec = world.spec("old");
+    spec.authorized_keys = vec![std::fs::read_to_string(world.path("rsa.pub")).unwrap()];
+    let (machine, _notes) = world.boot(spec).await;
+    // What Go's library of 2018 offers, and what a careful administrator allows.
+    for (algorithms, exchange) in
+        [("ssh-rsa", "ecdh-sha2-nistp256"), ("rsa-sha2-512", "diffie-hellman-group16-sha512")]
+    {
+        let (key, exchange) =
+            (format!("PubkeyAcceptedAlgorithms={algorithms}"), format!("KexAlgorithms={exchange}"));
+        let old = [
+            "-o",
+            "HostKeyAlgorithms=ecdsa-sha2-nistp256",
+            "-o",
+            "Ciphers=aes128-ctr",
+            "-o",
+            "MACs=hmac-sha1",
+        ];
+        let mut options = vec!["-o", &key, "-o", &exchange];
+        options.extend(if algorithms == "ssh-rsa" { &old[..] } else { &[] });
+        let mut ssh = world.client_with(&options, "ssh", "-p", machine.address());
+        ssh.arg("-i").arg(&rsa).args(["root@127.0.0.1", "echo in"]);
+        let output = run(ssh, b"").await;
+        assert_eq!(output.out, "in\n", "{}", output.err);
+    }
+    machine.destroy().await;
+}
+
+/// Runs this very program's tests as a user without any right.
+#[tokio::test]
+async fn everything_holds_without_being_root() {
+    if !as_root() || !have("setpriv") {
+        return;
+    }
+    let me = std::env::current_exe().unwrap();
+    let mut again = Command::new("setpriv");
+    again.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(&me).args(["--test-threads=2"]);
+    again.env("TMPDIR", "/tmp").env("HOME", "/").current_dir("/");
+    let output = run(again, b"").await;
+    assert_eq!(output.status, Some(0), "{}\n{}", output.out, output.err);
+}
+
+/// Boots a machine with a process in it and waits to be killed; see the test below.
+#[tokio::test]
+#[ignore = "is run by `nothing_outlives_the_program`"]
+async fn boots_and_waits() {
+    let Some(world) = World::new().await else { return };
+    let mut spec = world.spec("mortal");
+    spec.speed = 1.0;
+    let (machine, _notes) = world.boot(spec).await;
+    let begun = world.ssh(&machine, "(setsid sleep 1234.25 >/dev/null 2>&1 </dev/null &)").await;
+    assert_eq!(begun.status, Some(0));
+    println!("ready {}", world.dir.path().display());
+    std::future::pending::<()>().await;
+}
+
+#[tokio::test]
+async fn nothing_outlives_the_program() {
+    use tokio::io::{AsyncBufReadExt, BufReader};
+    if !have("ssh") {
+        return;
+    }
+    let sleeps = || {
+        let is_it = |entry: std::fs::DirEntry| {
+            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            line == b"sleep\x001234.25\0" || line == b"/usr/bin/sleep\x001234.25\0"
+        };
+        std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(is_it).filter(|found| *found).count()
+    };
+    let mut program = Command::new(std::env::current_exe().unwrap());
+    program
+        .args(["--ignored", "--exact", "boots_and_waits", "--nocapture"])
+        .stdout(Stdio::piped())
+        .kill_on_drop(true);
+    let mut program = program.spawn().unwrap();
+    let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
+    let mut dir = None;
+    while let Ok(Some(line)) = lines.next_line().await {
+        if let Some(ready) = line.strip_prefix("ready ") {
+            dir = Some(PathBuf::from(ready));
+            break;
+        }
+    }
+    // Without it there was no sandbox to be had, which other tests report.
+    let Some(dir) = dir else { return };
+    assert!(sleeps() >= 1);
+    program.start_kill().unwrap();
+    program.wait().await.unwrap();
+    let deadline = Instant::now() + Duration::from_secs(5);
+    while sleeps() > 0 {
+        assert!(Instant::now() < deadline);
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    let _ = std::fs::remove_dir_all(dir);
 }

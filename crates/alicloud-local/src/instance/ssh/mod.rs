@@ -89,16 +89,20 @@ pub(super) async fn serve(machine: Arc<Shared>, listener: TcpListener, cancel: C
 
 /// The methods on offer depend on what is bound just now: a key pair rules the password out, as
 /// on the real cloud.
-fn config(machine: &Shared) -> Config {
+fn methods(machine: &Shared) -> MethodSet {
     let mut methods = MethodSet::empty();
     methods.push(MethodKind::PublicKey);
     if machine.spec.password.is_some() && machine.authorized_keys().is_empty() {
         methods.push(MethodKind::Password);
         methods.push(MethodKind::KeyboardInteractive);
     }
+    methods
+}
+
+fn config(machine: &Shared) -> Config {
     Config {
         server_id: SshId::Standard(Cow::Borrowed("SSH-2.0-alicloud-local")),
-        methods,
+        methods: methods(machine),
         // The clients are on this machine and allowed to try; there is nothing to slow down.
         auth_rejection_time: Duration::from_millis(10),
         auth_rejection_time_initial: Some(Duration::ZERO),

@@ -54,14 +54,19 @@ impl Session {
 
     /// Lets in who has proved his right, if the guest has such a user.
     async fn let_in(&mut self, user: &str) -> Auth {
-        let Some(request) = self.request(user, Task::LookUp) else { return Auth::reject() };
+        let Some(request) = self.request(user, Task::LookUp) else { return self.refusal() };
         match process::run_to_console(self.machine.host.helper(), &request, |_| {}).await {
             Ok(status) if status.success() => {
                 user.clone_into(&mut self.user);
                 Auth::Accept
             }
-            _ => Auth::reject(),
+            _ => self.refusal(),
         }
+    }
+
+    /// A method that failed may be tried again (the client has other keys, or a typing mistake).
+    fn refusal(&self) -> Auth {
+        Auth::Reject { proceed_with_methods: Some(super::methods(&self.machine)), partial_success: false }
     }
 
     fn request(&self, user: &str, task: Task) -> Option<EnterRequest> {
@@ -121,15 +126,15 @@ impl Handler for Session {
         _: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, russh::Error> {
-        Ok(if self.knows(offer.public_key) { Auth::Accept } else { Auth::reject() })
+        Ok(if self.knows(offer.public_key) { Auth::Accept } else { self.refusal() })
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
-        Ok(if self.knows(key.public_key) { self.let_in(user).await } else { Auth::reject() })
+        Ok(if self.knows(key.public_key) { self.let_in(user).await } else { self.refusal() })
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        Ok(if self.password_fits(password.as_bytes()) { self.let_in(user).await } else { Auth::reject() })
+        Ok(if self.password_fits(password.as_bytes()) { self.let_in(user).await } else { self.refusal() })
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -146,8 +151,8 @@ impl Handler for Session {
             });
         };
         let answers: Vec<bytes::Bytes> = response.collect();
-        let [password] = answers.as_slice() else { return Ok(Auth::reject()) };
-        Ok(if self.password_fits(password) { self.let_in(user).await } else { Auth::reject() })
+        let [password] = answers.as_slice() else { return Ok(self.refusal()) };
+        Ok(if self.password_fits(password) { self.let_in(user).await } else { self.refusal() })
     }
 
     async fn channel_open_session(
