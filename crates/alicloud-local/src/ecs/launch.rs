@@ -1,0 +1,405 @@
+//! Making instances: `RunInstances`, and the older `CreateInstance` that leaves them stopped.
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
+use super::disks::CATEGORIES;
+use super::{images, key_pairs, regions};
+use crate::api::{Answer, ApiError, Cx, Effect, Outcome, refuse};
+use crate::catalogue::{self, Region};
+use crate::clock::Moment;
+use crate::model::{Disk, ImageStatus, Instance, InstanceStatus, NetworkStatus, Tags};
+use crate::timings;
+use crate::vpc::addresses;
+
+/// User data may be this long before it is encoded.
+const USER_DATA_MAX: usize = 32 * 1024;
+
+/// What a call asks for, checked.
+struct Order {
+    region: &'static Region,
+    instance_type: String,
+    image_id: String,
+    layers: Vec<String>,
+    vpc_id: String,
+    vswitch_id: String,
+    zone: String,
+    cidr: String,
+    security_groups: Vec<String>,
+    auto_release: Option<Moment>,
+    bandwidth_out: u32,
+    tags: Tags,
+    disks: Vec<DiskOrder>,
+}
+
+struct DiskOrder {
+    system: bool,
+    category: String,
+    size_gib: u64,
+    name: String,
+    device: String,
+    snapshot: Option<String>,
+    delete_with_instance: bool,
+    encrypted: bool,
+}
+
+/// Makes instances that start by themselves.
+pub fn run_instances(cx: &mut Cx<'_>) -> Answer {
+    let amount: u32 = cx.params.number("Amount")?.unwrap_or(1);
+    if !(1..=100).contains(&amount) {
+        return Err(ApiError::invalid("Amount"));
+    }
+    let order = check(cx)?;
+    let has = cx.account().instances.values().filter(|instance| instance.region == order.region.id).count();
+    cx.within_quota("instance", 200, has + amount as usize - 1, "QuotaExceed.PostPaidInstance")?;
+    if cx.params.flag("DryRun")? {
+        return Err(refuse("DryRunOperation"));
+    }
+    let mut ids = Vec::new();
+    for _ in 0..amount {
+        ids.push(make(cx, &order, true)?);
+    }
+    Ok(json!({"InstanceIdSets": {"InstanceIdSet": ids}, "OrderId": "", "TradePrice": 0.0}))
+}
+
+/// Makes one instance that has to be started.
+pub fn create_instance(cx: &mut Cx<'_>) -> Answer {
+    let order = check(cx)?;
+    let has = cx.account().instances.values().filter(|instance| instance.region == order.region.id).count();
+    cx.within_quota("instance", 200, has, "QuotaExceed.PostPaidInstance")?;
+    let id = make(cx, &order, false)?;
+    Ok(json!({"InstanceId": id, "OrderId": "", "TradePrice": 0.0}))
+}
+
+fn check(cx: &Cx<'_>) -> Result<Order, ApiError> {
+    let region = cx.region()?;
+    let params = cx.params;
+    let instance_type = params.required("InstanceType")?.to_owned();
+    let (image_id, image_gib, layers, base) = image(cx, region)?;
+
+    let offered = catalogue::instance_type(&instance_type)
+        .ok_or_else(|| refuse("InvalidInstanceType.ValueNotSupported"))?;
+    if base.is_some_and(|base| base.architecture == "arm64") != offered.id.starts_with("ecs.g8y") {
+        return Err(refuse("InvalidInstanceType.ValueNotSupported")
+            .saying("The specified InstanceType does not support the architecture of the image."));
+    }
+
+    let vswitch_id = params.get("VSwitchId").ok_or_else(|| refuse("OperationDenied.NotInVpc"))?.to_owned();
+    let vswitch = cx.account().vswitches.get(&vswitch_id).filter(|vswitch| vswitch.region == region.id);
+    let vswitch = vswitch.ok_or_else(|| refuse("InvalidVSwitchId.NotFound"))?;
+    if vswitch.stage.now != NetworkStatus::Available {
+        return Err(refuse("IncorrectVSwitchStatus"));
+    }
+    if let Some(zone) = params.get("ZoneId") {
+        if !region.zones.iter().any(|has| has == zone) {
+            return Err(refuse("InvalidZoneId.NotFound"));
+        }
+        if zone != vswitch.zone {
+            return Err(refuse("InvalidParameter.ZoneMismatch"));
+        }
+    }
+
+    let mut security_groups = params.list("SecurityGroupIds");
+    security_groups.extend(params.get("SecurityGroupId").map(str::to_owned));
+    if security_groups.is_empty() {
+        return Err(ApiError::missing("SecurityGroupId"));
+    }
+    for id in &security_groups {
+        let group = cx.account().security_groups.get(id).filter(|group| group.region == region.id);
+        let group = group.ok_or_else(|| refuse("InvalidSecurityGroupId.NotFound"))?;
+        if group.vpc_id != vswitch.vpc_id {
+            return Err(refuse("InvalidSecurityGroupId.VPCMismatch"));
+        }
+    }
+    check_login(cx, region)?;
+    if !regions::in_stock(&cx.account().sold_out, &instance_type, &vswitch.zone) {
+        return Err(refuse("OperationDenied.NoStock"));
+    }
+
+    let auto_release = params.get("AutoReleaseTime").map(|text| release_time(cx.now(), text)).transpose()?;
+    let bandwidth_out: u32 = params.number("InternetMaxBandwidthOut")?.unwrap_or(0);
+    if bandwidth_out > 100 {
+        return Err(ApiError::invalid("InternetMaxBandwidthOut"));
+    }
+    let charge = params.get("InternetChargeType").unwrap_or("PayByTraffic");
+    if !charge.eq_ignore_ascii_case("PayByTraffic") && !charge.eq_ignore_ascii_case("PayByBandwidth") {
+        return Err(ApiError::invalid("InternetChargeType"));
+    }
+    if params.get("IoOptimized").is_some_and(|value| value != "optimized" && value != "none") {
+        return Err(ApiError::invalid("IoOptimized"));
+    }
+    if let Some(role) = params.get("RamRoleName")
+        && !cx.account().roles.contains_key(role)
+    {
+        return Err(refuse("InvalidRamRole.NotEcsRole"));
+    }
+    Ok(Order {
+        region,
+        instance_type,
+        layers,
+        vpc_id: vswitch.vpc_id.clone(),
+        vswitch_id,
+        zone: vswitch.zone.clone(),
+        cidr: vswitch.cidr.clone(),
+        security_groups,
+        auto_release,
+        bandwidth_out,
+        tags: params.tags()?,
+        disks: disks(cx, region, &image_id, image_gib)?,
+        image_id,
+    })
+}
+
+type FoundImage = (String, u64, Vec<String>, Option<&'static catalogue::PublicImage>);
+
+/// Finds the image: its id, its size, what is in it, and the public image it began with.
+fn image(cx: &Cx<'_>, region: &Region) -> Result<FoundImage, ApiError> {
+    let id = match (cx.params.get("ImageId"), cx.params.get("ImageFamily")) {
+        (Some(id), _) => id.to_owned(),
+        (None, Some(family)) => images::newest_of_family(cx, &region.id, family).ok_or_else(|| {
+            refuse("InvalidImageId.NotFound").saying("The specified image family has no image.")
+        })?,
+        (None, None) => return Err(ApiError::missing("ImageId")),
+    };
+    if let Some(public) = catalogue::public_image(&id) {
+        return Ok((id, public.size_gib, Vec::new(), Some(public)));
+    }
+    let image = cx.state.images.get(&id).filter(|image| {
+        image.region == region.id && (image.owner == cx.uid || image.shared_with.contains(&cx.uid))
+    });
+    let image = image.ok_or_else(|| refuse("InvalidImageId.NotFound"))?;
+    if image.stage.now != ImageStatus::Available {
+        return Err(refuse("IncorrectImageStatus"));
+    }
+    let system = image.disks.iter().find(|disk| disk.system);
+    let layers =
+        system.and_then(|disk| cx.state.snapshot(&disk.snapshot_id)).map(|snapshot| snapshot.layers.clone());
+    Ok((id, image.size_gib, layers.unwrap_or_default(), catalogue::public_image(&image.base_image)))
+}
+
+/// Checks what one logs in with, names, and the user data.
+fn check_login(cx: &Cx<'_>, region: &Region) -> Result<(), ApiError> {
+    let params = cx.params;
+    if let Some(name) = params.get("InstanceName") {
+        let count = name.chars().count();
+        if !(2..=128).contains(&count) || name.starts_with("http://") || name.starts_with("https://") {
+            return Err(refuse("InvalidInstanceName.Malformed"));
+        }
+    }
+    if let Some(name) = params.get("HostName")
+        && (name.len() < 2
+            || name.len() > 64
+            || !name.chars().all(|letter| letter.is_ascii_alphanumeric() || letter == '-' || letter == '.')
+            || name.starts_with(['-', '.'])
+            || name.ends_with(['-', '.']))
+    {
+        return Err(refuse("InvalidHostName.Malformed"));
+    }
+    if let Some(password) = params.get("Password") {
+        let kinds = [
+            password.bytes().any(|byte| byte.is_ascii_uppercase()),
+            password.bytes().any(|byte| byte.is_ascii_lowercase()),
+            password.bytes().any(|byte| byte.is_ascii_digit()),
+            password.bytes().any(|byte| byte.is_ascii_punctuation()),
+        ];
+        if !(8..=30).contains(&password.len()) || kinds.iter().filter(|has| **has).count() < 3 {
+            return Err(refuse("InvalidPassword.Malformed"));
+        }
+    }
+    if let Some(name) = params.get("KeyPairName")
+        && !cx.account().key_pairs.contains_key(&key_pairs::place(&region.id, name))
+    {
+        return Err(refuse("InvalidKeyPairName.NotFound"));
+    }
+    if let Some(data) = params.get("UserData") {
+        let decoded = STANDARD.decode(data).map_err(|_| refuse("InvalidUserData.Base64FormatInvalid"))?;
+        if decoded.len() > USER_DATA_MAX {
+            return Err(refuse("InvalidUserData.SizeExceeded"));
+        }
+    }
+    Ok(())
+}
+
+/// Reads a time at which an instance is to be released: between half an hour and three years ahead.
+pub fn release_time(now: Moment, text: &str) -> Result<Moment, ApiError> {
+    let malformed = || refuse("InvalidAutoReleaseTime.Malformed");
+    let at = Moment::parse(text).ok_or_else(malformed)?;
+    // A minute is forgiven, since callers round to whole minutes and clocks differ a little.
+    let soonest = now.plus(Duration::from_secs(29 * 60));
+    let latest = now.plus(Duration::from_secs(3 * 366 * 24 * 3600));
+    if (soonest..=latest).contains(&at) { Ok(at) } else { Err(malformed()) }
+}
+
+fn disks(cx: &Cx<'_>, region: &Region, image_id: &str, image_gib: u64) -> Result<Vec<DiskOrder>, ApiError> {
+    let params = cx.params;
+    let category = |prefix: &str| {
+        let category = params.get(&format!("{prefix}.Category")).unwrap_or("cloud_efficiency");
+        if CATEGORIES.contains(&category) {
+            Ok(category.to_owned())
+        } else {
+            Err(refuse("InvalidDiskCategory.NotSupported"))
+        }
+    };
+    let size: Option<u64> = params.number("SystemDisk.Size")?;
+    if size.is_some_and(|size| size < image_gib) {
+        return Err(refuse("InvalidSystemDiskSize.LessThanImageSize"));
+    }
+    if size.is_some_and(|size| size > 2048) {
+        return Err(refuse("InvalidDiskSize.NotSupported"));
+    }
+    let mut disks = vec![DiskOrder {
+        system: true,
+        category: category("SystemDisk")?,
+        size_gib: size.unwrap_or(image_gib.max(40)),
+        name: params.text("SystemDisk.DiskName"),
+        device: "/dev/xvda".to_owned(),
+        snapshot: None,
+        delete_with_instance: true,
+        encrypted: params.flag("SystemDisk.Encrypted")?,
+    }];
+    let device_of =
+        |position: usize| format!("/dev/xvd{}", char::from(b'b' + u8::try_from(position % 24).unwrap_or(0)));
+    if let Some(image) = cx.state.images.get(image_id) {
+        for disk in image.disks.iter().filter(|disk| !disk.system) {
+            disks.push(DiskOrder {
+                system: false,
+                category: "cloud_efficiency".to_owned(),
+                size_gib: disk.size_gib,
+                name: String::new(),
+                device: disk.device.clone(),
+                snapshot: Some(disk.snapshot_id.clone()),
+                delete_with_instance: true,
+                encrypted: disk.encrypted,
+            });
+        }
+    }
+    for (position, at) in params.indexes("DataDisk").into_iter().enumerate() {
+        let prefix = format!("DataDisk.{at}");
+        let value = |name: &str| params.get(&format!("{prefix}.{name}"));
+        let snapshot = value("SnapshotId").map(str::to_owned);
+        let snapshot_gib = match &snapshot {
+            None => 0,
+            Some(id) => {
+                let found = cx.account().snapshots.get(id).filter(|snapshot| snapshot.region == region.id);
+                found.ok_or_else(|| refuse("InvalidSnapshotId.NotFound"))?.size_gib
+            }
+        };
+        let size: Option<u64> = params.number(&format!("{prefix}.Size"))?;
+        let size = match (size.filter(|size| *size > 0), &snapshot) {
+            (Some(size), _) if !(20..=32768).contains(&size) => {
+                return Err(refuse("InvalidDiskSize.NotSupported"));
+            }
+            (Some(size), _) => size.max(snapshot_gib),
+            (None, Some(_)) => snapshot_gib,
+            (None, None) => return Err(refuse("InvalidDiskSize.NotSupported")),
+        };
+        disks.push(DiskOrder {
+            system: false,
+            category: category(&prefix)?,
+            size_gib: size,
+            name: value("DiskName").unwrap_or_default().to_owned(),
+            device: value("Device").map_or_else(|| device_of(position), str::to_owned),
+            snapshot,
+            delete_with_instance: value("DeleteWithInstance").is_none()
+                || params.flag(&format!("{prefix}.DeleteWithInstance"))?,
+            encrypted: params.flag(&format!("{prefix}.Encrypted"))?,
+        });
+    }
+    if disks.len() > 17 {
+        return Err(ApiError::invalid("DataDisk"));
+    }
+    Ok(disks)
+}
+
+fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError> {
+    let id = cx.new_id("i", order.region);
+    let private_ip = addresses::private(cx, &order.vswitch_id, &order.cidr)?;
+    let public_ip = (start && order.bandwidth_out > 0).then(|| addresses::public(cx));
+    let now = cx.now();
+    let stage = if start {
+        cx.stage(
+            InstanceStatus::Pending,
+            &[
+                (timings::INSTANCE_CREATE, InstanceStatus::Starting),
+                (timings::INSTANCE_START, InstanceStatus::Running),
+            ],
+        )
+    } else {
+        cx.stage(InstanceStatus::Pending, &[(timings::INSTANCE_CREATE, InstanceStatus::Stopped)])
+    };
+    let starts = start && cx.outcome != Outcome::Stuck;
+    let (boot_at, reachable_at) =
+        if starts { boot_times(cx, now, timings::INSTANCE_CREATE) } else { (None, None) };
+    let params = cx.params;
+    let name = params.get("InstanceName").map_or_else(|| id.clone(), str::to_owned);
+    let instance = Instance {
+        id: id.clone(),
+        region: order.region.id.clone(),
+        zone: order.zone.clone(),
+        hostname: params.get("HostName").map_or_else(|| format!("iZ{}Z", &id[2..]), str::to_owned),
+        name,
+        description: params.text("Description"),
+        instance_type: order.instance_type.clone(),
+        image_id: order.image_id.clone(),
+        vpc_id: order.vpc_id.clone(),
+        vswitch_id: order.vswitch_id.clone(),
+        security_groups: order.security_groups.clone(),
+        private_ip,
+        public_ip,
+        bandwidth_out: order.bandwidth_out,
+        charge_type: params.get("InternetChargeType").unwrap_or("PayByTraffic").to_owned(),
+        io_optimized: params.get("IoOptimized") != Some("none"),
+        key_pair: params.get("KeyPairName").map(str::to_owned),
+        password: params.get("Password").map(str::to_owned),
+        user_data: params.get("UserData").map(str::to_owned),
+        ram_role: params.get("RamRoleName").map(str::to_owned),
+        auto_release: order.auto_release,
+        tags: order.tags.clone(),
+        created: now,
+        stage,
+        boot_at,
+        reachable_at,
+        deleting: false,
+        layers: order.layers.clone(),
+    };
+    for disk in &order.disks {
+        let disk_id = cx.new_id("d", order.region);
+        let made = Disk {
+            id: disk_id.clone(),
+            region: order.region.id.clone(),
+            zone: order.zone.clone(),
+            name: disk.name.clone(),
+            category: disk.category.clone(),
+            size_gib: disk.size_gib,
+            system: disk.system,
+            device: disk.device.clone(),
+            instance_id: Some(id.clone()),
+            delete_with_instance: disk.delete_with_instance,
+            encrypted: disk.encrypted,
+            source_snapshot: disk.snapshot.clone(),
+            tags: Tags::new(),
+            created: now,
+        };
+        cx.account_mut().disks.insert(disk_id, made);
+    }
+    if order.disks.len() > 1 {
+        cx.notes.push(format!(
+            "instance `{id}`: its {} data disks hold nothing and are not mounted",
+            order.disks.len() - 1
+        ));
+    }
+    cx.account_mut().instances.insert(id.clone(), instance);
+    cx.effects.push(Effect::Readdress);
+    Ok(id)
+}
+
+/// Returns when the machine of an instance that begins to start after `wait` is to be booted, and from when on it answers.
+pub fn boot_times(cx: &Cx<'_>, now: Moment, wait: Duration) -> (Option<Moment>, Option<Moment>) {
+    let running = cx.clock.scaled(wait + timings::INSTANCE_START);
+    let reachable = running + cx.clock.scaled(timings::INSTANCE_BOOT);
+    let boot = reachable.saturating_sub(timings::SANDBOX_LEAD).max(cx.clock.scaled(wait));
+    (Some(now.plus(boot)), Some(now.plus(reachable)))
+}

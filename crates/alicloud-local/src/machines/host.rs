@@ -1,0 +1,175 @@
+//! What machines run on, as this crate's own small interface: the sandboxes of `instance`, or a stand-in in tests.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use tokio::sync::mpsc;
+
+use crate::instance::{Machine, MachineHost, MachineSpec};
+
+/// How many times it is looked whether a machine is still held, 5 ms apart.
+const LETTING_GO: u32 = 400;
+
+/// Something that boots machines.
+#[async_trait]
+pub trait Host: Send + Sync {
+    /// Boots one; errors are texts for the person at the build.
+    async fn boot(&self, spec: MachineSpec, notes: mpsc::Sender<String>) -> Result<Arc<dyn Guest>, String>;
+}
+
+/// A machine that was booted.
+#[async_trait]
+pub trait Guest: Send + Sync {
+    /// Where it answers.
+    fn address(&self) -> SocketAddr;
+    /// What it has written to its console.
+    fn console(&self) -> Vec<u8>;
+    /// Returns when it has stopped, by whomever.
+    async fn stopped(&self);
+    /// Stops it.
+    async fn stop(&self, force: bool);
+    /// Puts aside the files it has changed.
+    async fn capture(&self, into: &Path) -> Result<(), String>;
+    /// Throws it away.
+    async fn destroy(&self);
+}
+
+/// The sandboxes of this crate.
+pub struct Sandboxes(pub MachineHost);
+
+/// A sandbox; gone once it was destroyed.
+struct Sandbox {
+    machine: Mutex<Option<Arc<Machine>>>,
+    address: SocketAddr,
+}
+
+impl Sandbox {
+    fn machine(&self) -> Option<Arc<Machine>> {
+        self.machine.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
+/// Writes an error with its causes in one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(source) = cause {
+        text.push_str(&format!(": {source}"));
+        cause = source.source();
+    }
+    text
+}
+
+#[async_trait]
+impl Host for Sandboxes {
+    async fn boot(&self, spec: MachineSpec, notes: mpsc::Sender<String>) -> Result<Arc<dyn Guest>, String> {
+        let machine = self.0.boot(spec, notes).await.map_err(|error| chain(&error))?;
+        let address = machine.address();
+        Ok(Arc::new(Sandbox { machine: Mutex::new(Some(Arc::new(machine))), address }))
+    }
+}
+
+#[async_trait]
+impl Guest for Sandbox {
+    fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    fn console(&self) -> Vec<u8> {
+        self.machine().map(|machine| machine.console()).unwrap_or_default()
+    }
+
+    async fn stopped(&self) {
+        if let Some(machine) = self.machine() {
+            machine.wait_stopped().await;
+        }
+    }
+
+    async fn stop(&self, force: bool) {
+        if let Some(machine) = self.machine() {
+            machine.stop(force).await;
+        }
+    }
+
+    async fn capture(&self, into: &Path) -> Result<(), String> {
+        match self.machine() {
+            Some(machine) => machine.capture(into).await.map(|_| ()).map_err(|error| chain(&error)),
+            None => Err("the machine is gone".to_owned()),
+        }
+    }
+
+    async fn destroy(&self) {
+        let taken = self.machine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let Some(mut machine) = taken else { return };
+        machine.stop(true).await;
+        // Whoever still waits for it to stop lets go now.
+        for _ in 0..LETTING_GO {
+            match Arc::try_unwrap(machine) {
+                Ok(machine) => return machine.destroy().await,
+                Err(shared) => machine = shared,
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+}
+
+/// A host whose machines only note what was asked of them.
+#[cfg(test)]
+#[derive(Default)]
+pub struct FakeHost {
+    /// What was asked, in order.
+    pub log: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+#[cfg(test)]
+struct FakeGuest {
+    spec: MachineSpec,
+    log: Arc<std::sync::Mutex<Vec<String>>>,
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Host for FakeHost {
+    async fn boot(&self, spec: MachineSpec, _: mpsc::Sender<String>) -> Result<Arc<dyn Guest>, String> {
+        let layers = spec.image_layers.len();
+        self.log
+            .lock()
+            .unwrap()
+            .push(format!("boot on {layers} layers with {} keys", spec.authorized_keys.len()));
+        Ok(Arc::new(FakeGuest { spec, log: Arc::clone(&self.log) }))
+    }
+}
+
+#[cfg(test)]
+#[async_trait]
+impl Guest for FakeGuest {
+    fn address(&self) -> SocketAddr {
+        SocketAddr::new(self.spec.listen.ip(), 2222)
+    }
+
+    fn console(&self) -> Vec<u8> {
+        format!("{} login:", self.spec.hostname).into_bytes()
+    }
+
+    async fn stopped(&self) {
+        std::future::pending().await
+    }
+
+    async fn stop(&self, force: bool) {
+        self.log.lock().unwrap().push(format!("stop, force: {force}"));
+    }
+
+    async fn capture(&self, into: &Path) -> Result<(), String> {
+        std::fs::create_dir_all(into).map_err(|error| error.to_string())?;
+        std::fs::write(into.join("captured"), &self.spec.id).map_err(|error| error.to_string())?;
+        self.log.lock().unwrap().push("capture".to_owned());
+        Ok(())
+    }
+
+    async fn destroy(&self) {
+        self.log.lock().unwrap().push("destroy".to_owned());
+    }
+}

@@ -1,0 +1,450 @@
+//! Everything that exists in the cloud, as data: what a state folder holds, what handlers read and change.
+//!
+//! Fields are named after the API's own, so most need no words. No behaviour but look-ups: the rules stand with the actions (`ecs`, `vpc`, …), time's part in `settle`.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Moment;
+use crate::ids::Ids;
+
+/// Tags by key.
+pub type Tags = BTreeMap<String, String>;
+
+/// A status with the ones that time will bring.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Stage<S> {
+    /// The present status.
+    pub now: S,
+    /// When the present status began.
+    pub since: Moment,
+    /// The statuses to come, soonest first.
+    pub next: Vec<(Moment, S)>,
+}
+
+impl<S: Copy> Stage<S> {
+    /// A status that stays.
+    pub fn settled(now: S, since: Moment) -> Stage<S> {
+        Stage { now, since, next: Vec::new() }
+    }
+
+    /// Moves to the statuses whose moment has come and returns them in order.
+    pub fn settle(&mut self, now: Moment) -> Vec<S> {
+        let due = self.next.iter().take_while(|(at, _)| *at <= now).count();
+        let passed: Vec<(Moment, S)> = self.next.drain(..due).collect();
+        if let Some((at, status)) = passed.last() {
+            (self.now, self.since) = (*status, *at);
+        }
+        passed.into_iter().map(|(_, status)| status).collect()
+    }
+
+    /// Returns when the next status is due.
+    pub fn due(&self) -> Option<Moment> {
+        self.next.first().map(|(at, _)| *at)
+    }
+
+    /// Returns how far the present status has come on its way to the last one, in percent.
+    pub fn percent(&self, now: Moment) -> u64 {
+        let Some((end, _)) = self.next.last() else { return 100 };
+        let whole = end.since(self.since).as_millis().max(1);
+        u64::try_from((now.since(self.since).as_millis() * 100 / whole).min(99)).unwrap_or(99)
+    }
+}
+
+/// The whole cloud.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct State {
+    /// Where identifiers come from.
+    pub ids: Ids,
+    /// The account whose keys are handed out.
+    pub default_account: String,
+    /// The accounts by their numbers.
+    pub accounts: BTreeMap<String, Account>,
+    /// The custom images of all accounts by id: they can be shared.
+    pub images: BTreeMap<String, Image>,
+}
+
+impl State {
+    /// Finds an instance of any account.
+    pub fn instance(&self, id: &str) -> Option<(&Account, &Instance)> {
+        self.accounts.values().find_map(|account| Some((account, account.instances.get(id)?)))
+    }
+
+    /// Finds an instance of any account, to change it.
+    pub fn instance_mut(&mut self, id: &str) -> Option<&mut Instance> {
+        self.accounts.values_mut().find_map(|account| account.instances.get_mut(id))
+    }
+
+    /// Finds a snapshot of any account.
+    pub fn snapshot(&self, id: &str) -> Option<&Snapshot> {
+        self.accounts.values().find_map(|account| account.snapshots.get(id))
+    }
+
+    /// Finds a snapshot of any account, to change it.
+    pub fn snapshot_mut(&mut self, id: &str) -> Option<&mut Snapshot> {
+        self.accounts.values_mut().find_map(|account| account.snapshots.get_mut(id))
+    }
+}
+
+/// One account and what it owns.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Account {
+    /// The account's number.
+    pub uid: String,
+    /// Keys by their id.
+    pub access_keys: BTreeMap<String, AccessKey>,
+    /// VPCs by id.
+    pub vpcs: BTreeMap<String, Vpc>,
+    /// vSwitches by id.
+    pub vswitches: BTreeMap<String, VSwitch>,
+    /// Elastic addresses by allocation id.
+    pub eips: BTreeMap<String, Eip>,
+    /// Security groups by id.
+    pub security_groups: BTreeMap<String, SecurityGroup>,
+    /// Key pairs by region and name, joined with a slash.
+    pub key_pairs: BTreeMap<String, KeyPair>,
+    /// Instances by id.
+    pub instances: BTreeMap<String, Instance>,
+    /// Disks by id.
+    pub disks: BTreeMap<String, Disk>,
+    /// Snapshots by id.
+    pub snapshots: BTreeMap<String, Snapshot>,
+    /// Roles by name.
+    pub roles: BTreeMap<String, Role>,
+    /// How many of a kind may exist in a region, where it is not the usual number.
+    pub quotas: BTreeMap<String, usize>,
+    /// What is sold out.
+    pub sold_out: Vec<SoldOut>,
+    /// Answers already given, by action and client token.
+    pub tokens: BTreeMap<String, Answered>,
+}
+
+/// A call that was answered under a client token.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Answered {
+    /// A digest of the parameters.
+    pub fingerprint: String,
+    /// The answer.
+    pub answer: serde_json::Value,
+}
+
+/// An access key: of the account itself, or a temporary one of a role.
+#[derive(Clone, Serialize, Deserialize)]
+pub struct AccessKey {
+    /// The secret.
+    pub secret: String,
+    /// The token that must come along with a temporary key.
+    pub token: Option<String>,
+    /// When a temporary key ends.
+    pub expires: Option<Moment>,
+    /// Whose key it is.
+    pub arn: String,
+}
+
+impl std::fmt::Debug for AccessKey {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("AccessKey")
+            .field("arn", &self.arn)
+            .field("expires", &self.expires)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Something that is out of stock; an absent field means "any".
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SoldOut {
+    /// The zone.
+    #[serde(default)]
+    pub zone: Option<String>,
+    /// The instance type.
+    #[serde(default)]
+    pub instance_type: Option<String>,
+}
+
+/// The status of a VPC or vSwitch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum NetworkStatus {
+    /// Being made.
+    Pending,
+    /// Usable.
+    Available,
+    /// Being deleted: no longer listed, still counted.
+    Deleting,
+    /// Gone.
+    Deleted,
+}
+
+/// A VPC.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Vpc {
+    pub id: String,
+    pub region: String,
+    pub cidr: String,
+    pub name: String,
+    pub description: String,
+    pub router_id: String,
+    pub route_table_id: String,
+    pub resource_group: String,
+    pub tags: Tags,
+    pub created: Moment,
+    pub stage: Stage<NetworkStatus>,
+}
+
+/// A vSwitch.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct VSwitch {
+    pub id: String,
+    pub region: String,
+    pub vpc_id: String,
+    pub zone: String,
+    pub cidr: String,
+    pub name: String,
+    pub description: String,
+    pub tags: Tags,
+    pub created: Moment,
+    pub stage: Stage<NetworkStatus>,
+}
+
+/// The status of an elastic address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum EipStatus {
+    /// Allocated, not yet listed.
+    Allocating,
+    Available,
+    Associating,
+    InUse,
+    Unassociating,
+}
+
+/// An elastic address.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Eip {
+    pub id: String,
+    pub region: String,
+    pub address: String,
+    pub name: String,
+    pub bandwidth: String,
+    pub charge_type: String,
+    pub instance_id: Option<String>,
+    pub tags: Tags,
+    pub created: Moment,
+    pub stage: Stage<EipStatus>,
+}
+
+/// A security group.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct SecurityGroup {
+    pub id: String,
+    pub region: String,
+    pub vpc_id: String,
+    pub name: String,
+    pub description: String,
+    pub group_type: String,
+    pub rules: Vec<Rule>,
+    pub tags: Tags,
+    pub created: Moment,
+}
+
+/// Which way a rule of a security group looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Direction {
+    Ingress,
+    Egress,
+}
+
+/// A rule of a security group.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rule {
+    pub direction: Direction,
+    /// `TCP`, `UDP`, `ICMP`, `GRE` or `ALL`.
+    pub protocol: String,
+    /// `22/22`, or `-1/-1` for all.
+    pub ports: String,
+    /// The range of addresses of the other side; empty when another group is named.
+    pub cidr: String,
+    /// The group of the other side.
+    pub group: String,
+    /// `Accept` or `Drop`.
+    pub policy: String,
+    pub priority: u32,
+    pub description: String,
+}
+
+/// A key pair; the private half leaves with the answer that made it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct KeyPair {
+    pub id: String,
+    pub region: String,
+    pub name: String,
+    /// The public half as a line of `authorized_keys`.
+    pub public_key: String,
+    pub fingerprint: String,
+    pub tags: Tags,
+    pub created: Moment,
+}
+
+/// The status of an instance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum InstanceStatus {
+    Pending,
+    Starting,
+    Running,
+    Stopping,
+    Stopped,
+    /// Gone; the entry is removed when this is reached.
+    Deleted,
+}
+
+/// An instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Instance {
+    pub id: String,
+    pub region: String,
+    pub zone: String,
+    pub name: String,
+    pub hostname: String,
+    pub description: String,
+    pub instance_type: String,
+    pub image_id: String,
+    pub vpc_id: String,
+    pub vswitch_id: String,
+    pub security_groups: Vec<String>,
+    pub private_ip: String,
+    /// The address that came with the instance, if it was made with a bandwidth.
+    pub public_ip: Option<String>,
+    pub bandwidth_out: u32,
+    pub charge_type: String,
+    pub io_optimized: bool,
+    pub key_pair: Option<String>,
+    pub password: Option<String>,
+    /// As it was sent, in base64.
+    pub user_data: Option<String>,
+    pub ram_role: Option<String>,
+    pub auto_release: Option<Moment>,
+    pub tags: Tags,
+    pub created: Moment,
+    pub stage: Stage<InstanceStatus>,
+    /// When its machine is to be started.
+    pub boot_at: Option<Moment>,
+    /// From when on its machine answers.
+    pub reachable_at: Option<Moment>,
+    pub deleting: bool,
+    /// What its system disk was made of: the names of layers, bottom first.
+    pub layers: Vec<String>,
+}
+
+/// A disk. It is `In_use` while it has an instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Disk {
+    pub id: String,
+    pub region: String,
+    pub zone: String,
+    pub name: String,
+    pub category: String,
+    pub size_gib: u64,
+    pub system: bool,
+    pub device: String,
+    pub instance_id: Option<String>,
+    pub delete_with_instance: bool,
+    pub encrypted: bool,
+    pub source_snapshot: Option<String>,
+    pub tags: Tags,
+    pub created: Moment,
+}
+
+/// The status of a snapshot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SnapshotStatus {
+    Progressing,
+    Accomplished,
+    Failed,
+}
+
+/// Whether the files of a snapshot have been put aside.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// Still being captured.
+    Pending,
+    /// All there.
+    Ready,
+    /// Could not be captured, and why.
+    Lost(String),
+}
+
+/// A snapshot.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Snapshot {
+    pub id: String,
+    pub region: String,
+    pub name: String,
+    pub description: String,
+    pub disk_id: String,
+    pub disk_system: bool,
+    pub size_gib: u64,
+    pub retention_days: Option<u32>,
+    pub encrypted: bool,
+    /// What a disk made of it holds: the names of layers, bottom first.
+    pub layers: Vec<String>,
+    pub content: Content,
+    pub tags: Tags,
+    pub created: Moment,
+    pub stage: Stage<SnapshotStatus>,
+}
+
+/// The status of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ImageStatus {
+    Creating,
+    Available,
+    CreateFailed,
+}
+
+/// A custom image.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Image {
+    pub id: String,
+    /// The number of the account it belongs to.
+    pub owner: String,
+    pub region: String,
+    pub name: String,
+    pub family: String,
+    pub version: String,
+    pub description: String,
+    pub resource_group: String,
+    pub boot_mode: String,
+    /// The image of the catalogue it all began with: it says what system is inside.
+    pub base_image: String,
+    pub size_gib: u64,
+    pub copied: bool,
+    pub disks: Vec<ImageDisk>,
+    pub shared_with: Vec<String>,
+    pub tags: Tags,
+    pub created: Moment,
+    pub stage: Stage<ImageStatus>,
+}
+
+/// One disk of an image.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ImageDisk {
+    pub snapshot_id: String,
+    pub device: String,
+    pub size_gib: u64,
+    pub system: bool,
+    pub encrypted: bool,
+}
+
+/// A role.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Role {
+    pub name: String,
+    pub id: String,
+    pub trust: String,
+    pub description: String,
+    /// Policies by name with their types.
+    pub policies: BTreeMap<String, String>,
+    pub created: Moment,
+}

@@ -1,0 +1,50 @@
+//! Which addresses are given out: realistic ones, or ones of the loopback network that can be connected to.
+
+use std::net::Ipv4Addr;
+
+use ipnet::Ipv4Net;
+
+use crate::api::{ApiError, Cx, refuse};
+use crate::options::AddressMode;
+
+/// Finds a free private address in a vSwitch.
+pub fn private(cx: &Cx<'_>, vswitch: &str, cidr: &str) -> Result<String, ApiError> {
+    let taken = |address: &str| {
+        cx.state.accounts.values().flat_map(|account| account.instances.values()).any(|instance| {
+            instance.private_ip == address
+                && (instance.vswitch_id == vswitch || matches!(cx.addresses, AddressMode::Loopback { .. }))
+        })
+    };
+    let net: Ipv4Net = match cx.addresses {
+        AddressMode::Mapped => cidr.parse().map_err(|_| refuse("ResourceNotAvailable.VSwitch"))?,
+        AddressMode::Loopback { .. } => LOOPBACK_PRIVATE,
+    };
+    // The first address of a vSwitch and the last three are the cloud's own.
+    let last = u32::from(net.broadcast()).saturating_sub(3);
+    (u32::from(net.network()) + 2..=last)
+        .rev()
+        .map(|bits| Ipv4Addr::from(bits).to_string())
+        .find(|address| !taken(address))
+        .ok_or_else(|| refuse("ResourceNotAvailable.VSwitch"))
+}
+
+const LOOPBACK_PRIVATE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 64, 0, 0), 16);
+
+/// Makes a public address that nothing has yet.
+pub fn public(cx: &mut Cx<'_>) -> String {
+    loop {
+        let bits = cx.state.ids.number("address", u32::MAX).to_be_bytes();
+        let address = match cx.addresses {
+            AddressMode::Mapped => Ipv4Addr::new(47, 93 + bits[0] % 8, bits[1], 1 + bits[2] % 250),
+            AddressMode::Loopback { .. } => Ipv4Addr::new(127, 80, bits[1], 1 + bits[2] % 250),
+        }
+        .to_string();
+        let taken = cx.state.accounts.values().any(|account| {
+            account.eips.values().any(|eip| eip.address == address)
+                || account.instances.values().any(|instance| instance.public_ip.as_deref() == Some(&address))
+        });
+        if !taken {
+            return address;
+        }
+    }
+}
