@@ -1,6 +1,13 @@
 //! What is wrong with a template: gathered, never thrown one at a time.
 
+mod excerpt;
+mod json;
+mod render;
+mod wrap;
+
 use crate::span::Span;
+
+pub use render::{Layout, notes, render, render_as};
 
 /// How grave a diagnostic is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +30,11 @@ pub struct Diagnostic {
     pub summary: String,
     /// The text below the headline.
     pub detail: String,
-    /// The place, for diagnostics about one place.
+    /// The place, for diagnostics about one place. Packer has places in HCL templates only, so diagnostics about JSON
+    /// templates have theirs in `faults`.
     pub span: Option<Span>,
+    /// The block the place is in, as Packer names it: `source "null" "a"`.
+    pub within: Option<String>,
     /// Single faults gathered under one headline (all bad keys of one builder, say), each with its place.
     pub faults: Vec<Fault>,
     /// What to do next, each on a line of its own.
@@ -71,6 +81,7 @@ impl Diagnostic {
             summary: summary.into(),
             detail: String::new(),
             span: None,
+            within: None,
             faults: Vec::new(),
             hints: Vec::new(),
         }
@@ -93,6 +104,22 @@ impl Diagnostic {
     pub fn at(mut self, span: Option<Span>) -> Diagnostic {
         self.span = span;
         self
+    }
+
+    /// Returns the diagnostic with the block its place is in (`source "null" "a"`).
+    #[must_use]
+    pub fn within(mut self, block: impl Into<String>) -> Diagnostic {
+        self.within = Some(block.into());
+        self
+    }
+
+    /// Returns the text below the headline: `detail`, or what Packer would say of `faults` if there is none.
+    pub fn packer_detail(&self) -> String {
+        let told = |fault: &Fault| self.summary.contains(&fault.message);
+        match self.detail.is_empty() && !self.faults.iter().all(told) {
+            true => crate::decode::detail(&self.faults),
+            false => self.detail.clone(),
+        }
     }
 
     /// Returns the diagnostic with one more fault below its headline.
