@@ -1,1 +1,45 @@
-fn main() {}
+//! Chores, in Rust so that they run wherever cargo does: `cargo xtask test`, `cargo xtask bench`, `cargo xtask docs`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
+
+mod bench;
+mod docs;
+mod machine;
+mod measure;
+mod peer;
+mod test;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+usage: cargo xtask CHORE
+
+  test [ARGS]   installs what the tests need where it may, then runs all of them (ARGS go to the test runner)
+  bench [NAME]  measures against the peer in one run and prints ratios (all, or: version validate build)
+  docs          writes the generated parts of docs/ anew
+";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let chore = args.first().map(String::as_str);
+    let rest = args.get(1..).unwrap_or_default();
+    let done = match chore {
+        Some("test") => test::run(rest),
+        Some("bench") => bench::run(rest),
+        Some("docs") => docs::run(),
+        Some("help" | "-h" | "--help") => {
+            print!("{HELP}");
+            return ExitCode::SUCCESS;
+        }
+        _ => {
+            eprint!("{HELP}");
+            return ExitCode::from(2);
+        }
+    };
+    match done {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("xtask: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

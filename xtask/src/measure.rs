@@ -1,0 +1,62 @@
+//! Runs a command and measures it as a whole process: wall time and peak memory.
+
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+
+/// One run.
+#[derive(Debug, Clone, Copy)]
+pub struct Sample {
+    /// From start to end.
+    pub wall: Duration,
+    /// Peak resident memory of the largest process, KiB.
+    pub peak_kib: i64,
+}
+
+/// Runs `command` to its end; a failure of it is an error, since its time means nothing then.
+pub fn once(command: &mut Command) -> Result<Sample> {
+    let shown = format!("{command:?}");
+    let begun = Instant::now();
+    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child = child.with_context(|| format!("run {shown}"))?;
+    let (status, peak_kib) = wait(child.id())?;
+    let wall = begun.elapsed();
+    if status != 0 {
+        bail!("{shown} ended with status {status}");
+    }
+    Ok(Sample { wall, peak_kib })
+}
+
+/// Measures `ours` and `peer` in turn, so that a drift of the machine hits both alike; one uncounted run of each first.
+pub fn in_turn(runs: usize, ours: &mut Command, peer: &mut Command) -> Result<(Vec<Sample>, Vec<Sample>)> {
+    once(ours)?;
+    once(peer)?;
+    let mut samples = (Vec::new(), Vec::new());
+    for _ in 0..runs {
+        samples.0.push(once(ours)?);
+        samples.1.push(once(peer)?);
+    }
+    Ok(samples)
+}
+
+/// Returns the median of `values`.
+pub fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+#[expect(unsafe_code, reason = "the standard library does not tell a child's peak memory; wait4(2) does")]
+fn wait(pid: u32) -> Result<(i32, i64)> {
+    let mut status = 0;
+    // SAFETY: rusage is plain data, for which all zeros are a value; wait4 writes to two live locals only.
+    let (result, usage) = unsafe {
+        let mut usage: libc::rusage = std::mem::zeroed();
+        let pid = libc::pid_t::try_from(pid).context("a process id is not one")?;
+        (libc::wait4(pid, &raw mut status, 0, &raw mut usage), usage)
+    };
+    if result < 0 {
+        return Err(std::io::Error::last_os_error()).context("wait for a child");
+    }
+    Ok((status, usage.ru_maxrss))
+}
