@@ -43,11 +43,14 @@ pub mod params;
 pub mod sign;
 pub mod transport;
 
+mod action;
 mod answer;
 mod http;
 mod limit;
 mod observe;
 mod page;
+mod refusal;
+mod retry;
 mod wait;
 
 pub mod ecs;
@@ -55,6 +58,7 @@ pub mod ram;
 pub mod sts;
 pub mod vpc;
 
+pub use action::{Action, Idempotency, Request};
 pub use answer::Acknowledged;
 pub use client::{Client, ClientConfig, Freshness, SystemFreshness};
 pub use credentials::{Credentials, CredentialsProvider};
@@ -67,7 +71,7 @@ pub use id::{
 pub use limit::{Limits, Rate};
 pub use observe::{CallObserver, CallOutcome, CallRecord};
 pub use page::{PAGES_MAX, Paged, Turn};
+pub use retry::RetryPolicy;
 pub use secret::{Secret, UserData};
 pub use sign::SignatureMethod;
-pub use transport::{Action, Idempotency, Request, RetryPolicy};
 pub use wait::{Pace, Verdict, Wait, wait_until};

@@ -1,9 +1,6 @@
 //! Reading a list to its end: page by page, bounded.
 
-use crate::{
-    Client, Error, ErrorKind, RegionId, Result,
-    transport::{Request, call},
-};
+use crate::{Client, Error, ErrorKind, RegionId, Request, Result, transport::call};
 
 /// At most so many pages are read of one list (10,000 entries at the usual 100 per page); past that it is an error, not
 /// a silent cut.

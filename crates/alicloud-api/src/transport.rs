@@ -4,108 +4,26 @@
 //! **What is repeated.** An answer that proves nothing was done (throttled, an earlier call still at work, a connection
 //! never made) allows another try of anything. An answer lost or a failure inside the cloud does not: then only calls
 //! that are safe to repeat, and creating calls that carry a client token, are tried again. Tries and total time are
-//! bounded by [`RetryPolicy`].
+//! bounded by [`RetryPolicy`](crate::RetryPolicy).
 //!
 //! **Cancelling.** Pauses end at once, and so do calls that only look. A call with an effect is not abandoned half-way:
 //! its try runs to the answer (its read timeout bounds that) and is returned. *Dropping* the future of such a call does
 //! abandon it; whoever does so has to look for the effect afterwards, by client token or tag.
 
-use std::time::Duration;
-
 use rand::RngExt as _;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
-use serde_json::Value;
+use serde::Deserialize;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CallOutcome, CallRecord, Client, Credentials, Endpoint, Error, ErrorKind, NetworkFault, Product,
-    RegionId, Result, Retry, SignatureMethod,
+    Action, CallOutcome, CallRecord, Client, Credentials, Endpoint, Error, ErrorKind, Idempotency,
+    NetworkFault, RegionId, Request, Result, Retry, Secret, SignatureMethod,
     client::Shared,
     http::{self, Answer, CONNECT_TIMEOUT},
     params::{Params, flatten},
+    refusal::read_refusal,
     sign::{acs3, canonical_query, rpc_v1},
 };
-
-/// A typed call: a struct of parameters, and what the cloud answers.
-pub trait Request: Serialize + Send + Sync {
-    /// What the cloud answers.
-    type Answer: DeserializeOwned + Send;
-    /// Which action it is.
-    const ACTION: Action;
-}
-
-/// What the transport must know about an action.
-#[derive(Clone, Copy, Debug)]
-pub struct Action {
-    /// The product that knows it.
-    pub product: Product,
-    /// Its name, such as `RunInstances`.
-    pub name: &'static str,
-    /// Whether it may be repeated.
-    pub idempotency: Idempotency,
-    /// How long the cloud may take to answer.
-    pub read_timeout: Duration,
-    /// Parameters that must not stand in a URL: passwords, user data.
-    pub private: &'static [&'static str],
-}
-
-/// What happens if a call reaches the cloud twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Idempotency {
-    /// It only looks. Also dropped at once when cancelled.
-    Read,
-    /// The same as once: it deletes, or sets a state. (A deletion's second try may answer "not found".)
-    Safe,
-    /// The same as once if it carries a `ClientToken`; else something is created twice.
-    Token,
-    /// Something is created twice, or the second answer hides the first (a key pair's private part).
-    None,
-}
-
-/// Bounds of repeating.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct RetryPolicy {
-    /// Tries of a call, the first included.
-    pub attempts_max: u32,
-    /// Tries of a call when no connection can be made at all: a mistyped region should not take long to be told.
-    pub unconnected_attempts_max: u32,
-    /// No try begins later than this after the first one began.
-    pub total_max: Duration,
-    /// The pause before the second try, less a jitter of up to a half. Doubles from try to try; four times as long when
-    /// throttled.
-    pub first_pause: Duration,
-    /// The longest pause.
-    pub pause_max: Duration,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> RetryPolicy {
-        RetryPolicy {
-            attempts_max: 8,
-            unconnected_attempts_max: 4,
-            total_max: Duration::from_secs(90),
-            first_pause: Duration::from_millis(250),
-            pause_max: Duration::from_secs(15),
-        }
-    }
-}
-
-impl RetryPolicy {
-    /// Returns the pause after try number `attempt`; `jitter` is within 0..1.
-    fn pause(&self, attempt: u32, retry: Retry, jitter: f64) -> Duration {
-        let patience = if retry == Retry::Throttled { 4 } else { 1 };
-        let doubled = self.first_pause.saturating_mul(patience).saturating_mul(1 << (attempt - 1).min(20));
-        doubled.min(self.pause_max).mul_f64(1.0 - jitter / 2.0)
-    }
-
-    fn attempts_max(&self, error: &Error) -> u32 {
-        match error.kind() {
-            ErrorKind::Network(fault) if !fault.may_have_been_sent() => self.unconnected_attempts_max,
-            _ => self.attempts_max,
-        }
-    }
-}
 
 /// Makes a typed call.
 pub(crate) async fn call<R: Request>(client: &Client, region: &RegionId, request: &R) -> Result<R::Answer> {
@@ -245,7 +163,11 @@ impl Call<'_> {
         if answer.status < 400 {
             return Ok(answer);
         }
-        Err(self.refusal(&answer, &credentials, &signed.string_to_sign))
+        let private = self.params.iter().filter(|(name, _)| self.action.private.contains(&name.as_str()));
+        let token = credentials.security_token.as_ref();
+        let keys = [&credentials.access_key_secret].into_iter().chain(token).map(Secret::expose);
+        let secrets = private.map(|(_, value)| value.as_str()).chain(keys);
+        Err(read_refusal(&answer, &signed.string_to_sign, secrets))
     }
 
     /// Returns whether the parameters travel in a form body.
@@ -300,49 +222,6 @@ impl Call<'_> {
         }
     }
 
-    /// Reads an answer that says no.
-    fn refusal(&self, answer: &Answer, credentials: &Credentials, string_to_sign: &str) -> Error {
-        let status = answer.status;
-        let Ok(said) = serde_json::from_slice::<Refusal>(&answer.body) else {
-            // Not the API: a proxy or a gateway on the way.
-            let why = if status >= 500 { "a server failed on the way" } else { "not the API's own answer" };
-            let retry = if status == 429 { Retry::Throttled } else { Retry::of_answer("", status) };
-            return Error::new(ErrorKind::Decode, why).with_http(status, None).with_retry(retry);
-        };
-        let matched = said.message.contains(string_to_sign);
-        let message = self.without_secrets(said.message, credentials);
-        // Both sides signed the same text, so the keys differ.
-        let recommend = match said.code.as_str() {
-            "SignatureDoesNotMatch" | "IncompleteSignature" if matched => {
-                Some("InvalidAccessKeySecret: Please check you AccessKeySecret".to_owned())
-            }
-            _ => said.recommend,
-        };
-        let retry = Retry::of_answer(&said.code, status);
-        Error::new(ErrorKind::Api { code: said.code }, message)
-            .with_http(status, said.request_id)
-            .with_advice(recommend, said.access_denied_detail.as_ref().map(go_map))
-            .with_retry(retry)
-    }
-
-    /// Cuts off the string to sign, which the cloud repeats with all parameters in it, and hides private values.
-    fn without_secrets(&self, message: String, credentials: &Credentials) -> String {
-        let lower = message.to_ascii_lowercase();
-        let cut = ["server string to sign", "server stringtosign", "server canonical"];
-        let end = cut.iter().filter_map(|start| lower.find(start)).min().unwrap_or(message.len());
-        let mut message = message[..end].trim_end().to_owned();
-        let private = self.params.iter().filter(|(name, _)| self.action.private.contains(&name.as_str()));
-        let private = private.map(|(_, value)| value.as_str());
-        let token = credentials.security_token.as_ref();
-        let hidden =
-            private.chain([credentials.access_key_secret.expose()]).chain(token.map(|token| token.expose()));
-        // Shorter ones would black out ordinary words and are no secrets.
-        for secret in hidden.filter(|secret| secret.len() >= 4) {
-            message = message.replace(secret, "<sensitive>");
-        }
-        message
-    }
-
     fn may_have_had_an_effect(&self, error: &Error) -> bool {
         if self.action.idempotency == Idempotency::Read {
             return false;
@@ -391,18 +270,6 @@ fn encode(params: &Params) -> String {
     canonical_query(params.iter().map(|(name, value)| (name.as_str(), value.as_str())))
 }
 
-/// The body of an answer with HTTP status 400 or above.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Refusal {
-    code: String,
-    #[serde(default)]
-    message: String,
-    request_id: Option<String>,
-    recommend: Option<String>,
-    access_denied_detail: Option<Value>,
-}
-
 fn request_id(body: &[u8]) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
@@ -410,117 +277,4 @@ fn request_id(body: &[u8]) -> Option<String> {
         request_id: Option<String>,
     }
     serde_json::from_slice::<Named>(body).ok()?.request_id
-}
-
-/// Writes an object as Go prints a map, which is the form known from Packer: `map[AuthAction:ecs:RunInstances …]`.
-fn go_map(value: &Value) -> String {
-    let plain = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let Value::Object(fields) = value else { return plain(value) };
-    let mut entries: Vec<_> = fields.iter().map(|(name, value)| format!("{name}:{}", plain(value))).collect();
-    entries.sort_unstable();
-    format!("map[{}]", entries.join(" "))
-}
-
-/// Declares a typed call: which action a request struct is, and the method of the product's handle that makes it.
-/// The read timeouts are those of Alibaba's Go SDK (10 s where it has none of its own).
-macro_rules! action {
-    (
-        $(#[$doc:meta])*
-        $handle:ident.$method:ident($request:ident) -> $answer:ty, $idempotency:ident, $read_s:literal s
-        $(, private: [$($private:literal),*])?
-    ) => {
-        impl $crate::transport::Request for $request {
-            type Answer = $answer;
-            const ACTION: $crate::transport::Action = $crate::transport::Action {
-                product: $handle::PRODUCT,
-                name: stringify!($request),
-                idempotency: $crate::transport::Idempotency::$idempotency,
-                read_timeout: ::std::time::Duration::from_secs($read_s),
-                private: &[$($($private),*)?],
-            };
-        }
-
-        impl $handle {
-            $(#[$doc])*
-            #[doc = concat!("\n\nAPI action `", stringify!($request), "`.")]
-            ///
-            /// # Errors
-            ///
-            /// Any [`Error`](crate::Error) of a call; see [`transport`](crate::transport) for what is repeated.
-            pub async fn $method(&self, request: &$request) -> $crate::Result<$answer> {
-                self.call(request).await
-            }
-        }
-    };
-}
-
-/// Declares a product's handle.
-macro_rules! handle {
-    ($(#[$doc:meta])* $handle:ident) => {
-        $(#[$doc])*
-        #[derive(Clone, Debug)]
-        pub struct $handle {
-            client: $crate::Client,
-            region: $crate::RegionId,
-        }
-
-        impl $handle {
-            const PRODUCT: $crate::Product = $crate::Product::$handle;
-
-            pub(crate) fn new(client: $crate::Client, region: $crate::RegionId) -> $handle {
-                $handle { client, region }
-            }
-
-            /// Returns the region of these calls.
-            pub fn region(&self) -> &$crate::RegionId {
-                &self.region
-            }
-
-            /// Makes any call of this product.
-            ///
-            /// # Errors
-            ///
-            /// Any [`Error`](crate::Error) of a call.
-            pub async fn call<R: $crate::Request>(&self, request: &R) -> $crate::Result<R::Answer> {
-                $crate::transport::call(&self.client, &self.region, request).await
-            }
-
-            /// Reads a list to its end, page by page; at most [`PAGES_MAX`](crate::PAGES_MAX) pages.
-            ///
-            /// # Errors
-            ///
-            /// Those of the calls, or [`ErrorKind::Failed`](crate::ErrorKind::Failed) when there are more pages.
-            pub async fn all<R: $crate::page::Paged>(&self, request: &R) -> $crate::Result<Vec<R::Item>> {
-                $crate::page::read_all(&self.client, &self.region, request).await
-            }
-        }
-    };
-}
-
-pub(crate) use {action, handle};
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn pauses_double_up_to_a_limit_and_jitter_only_shortens() {
-        let policy = RetryPolicy::default();
-        let millis = |attempt, jitter| policy.pause(attempt, Retry::Server, jitter).as_millis();
-        assert_eq!(
-            [millis(1, 0.0), millis(2, 0.0), millis(3, 0.0), millis(30, 0.0)],
-            [250, 500, 1000, 15_000]
-        );
-        assert_eq!(millis(1, 1.0), 125);
-        assert_eq!(policy.pause(1, Retry::Throttled, 0.0), Duration::from_secs(1));
-    }
-
-    #[test]
-    fn denied_access_reads_like_a_go_map() {
-        let detail = serde_json::json!({"PolicyType": "AccountLevelIdentityBasedPolicy", "AuthAction": "ecs:RunInstances"});
-        assert_eq!(
-            go_map(&detail),
-            "map[AuthAction:ecs:RunInstances PolicyType:AccountLevelIdentityBasedPolicy]"
-        );
-    }
 }

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ecs, Tag};
 use crate::{
-    Acknowledged, DiskId, InstanceId, SnapshotId, ZoneId, answer::nested, page::paged_by_number,
-    params::json_list, transport::action,
+    Acknowledged, DiskId, InstanceId, SnapshotId, ZoneId, action::action, answer::nested,
+    page::paged_by_number, params::json_list,
 };
 
 /// Lists disks. Read it whole with [`Ecs::all`].

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ecs, Tag};
 use crate::{
-    Acknowledged, ImageId, InstanceId, RegionId, SnapshotId, answer::nested, page::paged_by_number,
-    params::comma_list, transport::action,
+    Acknowledged, ImageId, InstanceId, RegionId, SnapshotId, action::action, answer::nested,
+    page::paged_by_number, params::comma_list,
 };
 
 /// Lists images. Without `status` only those `Available`. Read it whole with [`Ecs::all`].

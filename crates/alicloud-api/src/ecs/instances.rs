@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Ecs, Tag};
 use crate::{
     Acknowledged, AllocationId, ImageId, InstanceId, RegionId, Secret, SecurityGroupId, SnapshotId, UserData,
-    VSwitchId, VpcId, ZoneId, answer::nested, page::paged_by_number, params::json_list, transport::action,
+    VSwitchId, VpcId, ZoneId, action::action, answer::nested, page::paged_by_number, params::json_list,
 };
 
 /// The system disk of a new instance.

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ecs, Tag};
 use crate::{
-    Acknowledged, InstanceId, Secret, answer::nested, page::paged_by_number, params::json_list,
-    transport::action,
+    Acknowledged, InstanceId, Secret, action::action, answer::nested, page::paged_by_number,
+    params::json_list,
 };
 
 /// Makes a key pair in the cloud. Not repeated when an answer is lost: the private part is told only once.

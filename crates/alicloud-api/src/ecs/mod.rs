@@ -22,7 +22,7 @@ pub use snapshots::*;
 pub use tags::*;
 pub use zones::*;
 
-crate::transport::handle! {
+crate::action::handle! {
     /// The Ecs calls of one region; from [`Client::ecs`](crate::Client::ecs).
     Ecs
 }

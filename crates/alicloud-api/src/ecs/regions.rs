@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ecs;
-use crate::{RegionId, answer::nested, transport::action};
+use crate::{RegionId, action::action, answer::nested};
 
 /// Lists the regions.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -4,8 +4,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Ecs, Tag};
 use crate::{
-    Acknowledged, SecurityGroupId, SecurityGroupRuleId, VpcId, answer::nested, page::paged_by_number,
-    params::json_list, transport::action,
+    Acknowledged, SecurityGroupId, SecurityGroupRuleId, VpcId, action::action, answer::nested,
+    page::paged_by_number, params::json_list,
 };
 
 /// Makes a security group.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ecs;
-use crate::{Acknowledged, answer::nested, page::paged_by_token, transport::action};
+use crate::{Acknowledged, action::action, answer::nested, page::paged_by_token};
 
 /// A tag. Requests say `Key`/`Value`; some answers of Ecs say `TagKey`/`TagValue`.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

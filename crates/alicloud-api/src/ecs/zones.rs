@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Ecs;
-use crate::{RegionId, ZoneId, answer::nested, page::paged_by_token, transport::action};
+use crate::{RegionId, ZoneId, action::action, answer::nested, page::paged_by_token};
 
 /// Lists the zones of the region.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::{Acknowledged, answer::nested, transport::action};
+use crate::{Acknowledged, action::action, answer::nested};
 
-crate::transport::handle! {
+crate::action::handle! {
     /// The Ram calls; from [`Client::ram`](crate::Client::ram).
     Ram
 }

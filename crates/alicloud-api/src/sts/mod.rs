@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::{Credentials, Secret, transport::action};
+use crate::{Credentials, Secret, action::action};
 
-crate::transport::handle! {
+crate::action::handle! {
     /// The Sts calls; from [`Client::sts`](crate::Client::sts).
     Sts
 }

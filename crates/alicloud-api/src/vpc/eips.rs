@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Tag, Vpc};
-use crate::{
-    Acknowledged, AllocationId, InstanceId, answer::nested, page::paged_by_number, transport::action,
-};
+use crate::{Acknowledged, AllocationId, InstanceId, action::action, answer::nested, page::paged_by_number};
 
 /// Rents an elastic address.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

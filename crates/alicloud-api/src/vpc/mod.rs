@@ -16,7 +16,7 @@ pub use vswitches::*;
 
 pub use crate::ecs::Tag;
 
-crate::transport::handle! {
+crate::action::handle! {
     /// The Vpc calls of one region; from [`Client::vpc`](crate::Client::vpc).
     Vpc
 }

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Tag, Vpc};
-use crate::{Acknowledged, answer::nested, ecs::TagResource, page::paged_by_token, transport::action};
+use crate::{Acknowledged, action::action, answer::nested, ecs::TagResource, page::paged_by_token};
 
 /// What a tag is on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Tag, Vpc};
-use crate::{Acknowledged, VpcId, answer::nested, page::paged_by_number, transport::action};
+use crate::{Acknowledged, VpcId, action::action, answer::nested, page::paged_by_number};
 
 /// Makes a VPC.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]

@@ -3,9 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Tag, Vpc};
-use crate::{
-    Acknowledged, VSwitchId, VpcId, ZoneId, answer::nested, page::paged_by_number, transport::action,
-};
+use crate::{Acknowledged, VSwitchId, VpcId, ZoneId, action::action, answer::nested, page::paged_by_number};
 
 /// Makes a vSwitch.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
