@@ -111,8 +111,8 @@ pub fn read_private_key(name: &str, text: &str) -> Result<PrivateKey, ReadKeyErr
         return Err(ReadKeyError::Encrypted(name.to_owned()));
     }
     // Blank lines and carriage returns before the title come from heredocs and Windows editors.
-    let text = text.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    match russh::keys::decode_secret_key(&text, None) {
+    let text = Secret::new(text.lines().map(str::trim).collect::<Vec<_>>().join("\n"));
+    match russh::keys::decode_secret_key(text.expose(), None) {
         Ok(key) if key.is_encrypted() => Err(ReadKeyError::Encrypted(name.to_owned())),
         Ok(key) => Ok(key),
         Err(russh::keys::Error::KeyIsEncrypted) => Err(ReadKeyError::Encrypted(name.to_owned())),

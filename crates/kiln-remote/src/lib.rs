@@ -14,6 +14,7 @@ pub mod connect;
 pub mod dial;
 
 // Being there.
+pub mod authorized_keys;
 pub mod none;
 pub mod output;
 pub mod ssh;

@@ -20,6 +20,7 @@ pub use resolve::{Resolved, place};
 #[serde(default)]
 pub struct CommunicatorConfig {
     /// How to talk to the machine: `ssh` (the default), `winrm` or `none`.
+    #[schemars(extend("x-default" = "ssh"))]
     pub communicator: Option<String>,
     /// How long to wait after the first connection before connecting again and going on.
     pub pause_before_connecting: Option<GoDuration>,
@@ -27,6 +28,7 @@ pub struct CommunicatorConfig {
     /// Address to connect to. Most builders find it themselves.
     pub ssh_host: Option<String>,
     /// Port to connect to; 22 by default.
+    #[schemars(extend("x-default" = "22"))]
     pub ssh_port: Option<u16>,
     /// User to log in as. Required for `ssh`.
     pub ssh_username: Option<String>,
@@ -37,6 +39,7 @@ pub struct CommunicatorConfig {
     /// Name of the temporary key pair; by default `packer_` and a UUID.
     pub temporary_key_pair_name: Option<String>,
     /// Kind of the temporary key: `rsa` (the default), `ecdsa` or `ed25519`.
+    #[schemars(extend("x-default" = "rsa"))]
     pub temporary_key_pair_type: Option<String>,
     /// Size of the temporary key: for `rsa` 4096 by default, for `ecdsa` 521 by default (256, 384 or 521).
     pub temporary_key_pair_bits: Option<u32>,
@@ -53,10 +56,12 @@ pub struct CommunicatorConfig {
     /// Whether commands run in a pseudo-terminal.
     pub ssh_pty: bool,
     /// How long to wait for SSH. 5 minutes if `ssh_handshake_attempts` is unset too, else without limit.
+    #[schemars(extend("x-default" = "5m"))]
     pub ssh_timeout: Option<GoDuration>,
     /// The older name of `ssh_timeout`; wins over it.
     pub ssh_wait_timeout: Option<GoDuration>,
     /// How many refused log-ins to accept. 10 if `ssh_timeout` is unset too, else without limit.
+    #[schemars(extend("x-default" = "10"))]
     pub ssh_handshake_attempts: Option<u32>,
     /// Whether to log in with the keys of the SSH agent (`SSH_AUTH_SOCK`).
     pub ssh_agent_auth: bool,
@@ -65,6 +70,7 @@ pub struct CommunicatorConfig {
     /// Host to connect through.
     pub ssh_bastion_host: Option<String>,
     /// The bastion's port; 22 by default.
+    #[schemars(extend("x-default" = "22"))]
     pub ssh_bastion_port: Option<u16>,
     /// User to log in as at the bastion.
     pub ssh_bastion_username: Option<String>,
@@ -79,16 +85,19 @@ pub struct CommunicatorConfig {
     /// Certificate for the bastion; `ssh_certificate_file` by default.
     pub ssh_bastion_certificate_file: Option<String>,
     /// How files are copied: `scp` (the default) or `sftp`.
+    #[schemars(extend("x-default" = "scp"))]
     pub ssh_file_transfer_method: Option<String>,
     /// SOCKS5 proxy to connect through.
     pub ssh_proxy_host: Option<String>,
     /// The proxy's port; 1080 by default.
+    #[schemars(extend("x-default" = "1080"))]
     pub ssh_proxy_port: Option<u16>,
     /// User name for the proxy.
     pub ssh_proxy_username: Option<String>,
     /// Password for the proxy.
     pub ssh_proxy_password: Option<Secret>,
     /// How long the connection may be silent before it is tested; 5s by default, a negative value never tests.
+    #[schemars(extend("x-default" = "5s"))]
     pub ssh_keep_alive_interval: Option<Interval>,
     /// How long a single read or write may take; without limit by default.
     pub ssh_read_write_timeout: Option<GoDuration>,
@@ -108,8 +117,10 @@ pub struct CommunicatorConfig {
     /// Address for WinRM. Most builders find it themselves.
     pub winrm_host: Option<String>,
     /// Port for WinRM; 5985 by default, 5986 with `winrm_use_ssl`.
+    #[schemars(extend("x-default" = "5985"))]
     pub winrm_port: Option<u16>,
     /// How long to wait for WinRM; 30m by default.
+    #[schemars(extend("x-default" = "30m"))]
     pub winrm_timeout: Option<GoDuration>,
     /// Whether to speak WinRM over HTTPS.
     pub winrm_use_ssl: bool,

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use kiln_core::Value;
 use kiln_core::diagnostic::Fault;
 use kiln_core::duration::{GoDuration, parse_go};
 use kiln_core::scope::World;
+use kiln_core::{Secret, Value};
 use russh::keys::Certificate;
 
 use super::{CommunicatorConfig, Interval};
@@ -324,11 +324,12 @@ impl Faults<'_> {
         certificate_file: Option<&str>,
     ) -> Option<LoginKey> {
         let key = self.read(key_file).and_then(|text| {
-            keys::read_private_key(key_file, &text).map_err(|error: ReadKeyError| error.to_string())
+            keys::read_private_key(key_file, text.expose()).map_err(|error: ReadKeyError| error.to_string())
         });
         let certificate = certificate_file.map(|path| {
-            self.read(path)
-                .and_then(|text| Certificate::from_openssh(text.trim()).map_err(|error| error.to_string()))
+            self.read(path).and_then(|text| {
+                Certificate::from_openssh(text.expose().trim()).map_err(|error| error.to_string())
+            })
         });
         if let Err(reason) = &key {
             self.add(key_field, format!("{key_field} is invalid: {reason}"));
@@ -341,7 +342,7 @@ impl Faults<'_> {
     }
 
     /// Reads a file, `~` being the home directory; errors are worded as Go words them.
-    fn read(&self, path: &str) -> Result<String, String> {
+    fn read(&self, path: &str) -> Result<Secret, String> {
         let expanded = match path.strip_prefix('~') {
             Some(rest) if rest.is_empty() || rest.starts_with('/') => {
                 let home = self.world.env("HOME").ok_or("cannot expand `~`: HOME is not set")?;
@@ -350,7 +351,9 @@ impl Faults<'_> {
             _ => PathBuf::from(path),
         };
         let bytes = self.world.read_bytes(&expanded).map_err(|error| stat_error(&expanded, &error))?;
-        String::from_utf8(bytes).map_err(|_| format!("Failed to read key '{path}': no key found"))
+        String::from_utf8(bytes)
+            .map(Secret::new)
+            .map_err(|_| format!("Failed to read key '{path}': no key found"))
     }
 }
 

@@ -1,11 +1,29 @@
 //! Why one try to connect failed, told apart so that the last one explains a timeout.
 
+use std::sync::{Mutex, PoisonError};
+
 use super::Address;
 
 /// Packer's prefix for a refused log-in.
 const AUTHENTICATION_PREFIX: &str = "Packer experienced an authentication error when trying to connect via SSH. \
     This can happen if your username/password are wrong. You may want to double-check your credentials as part of \
     your debugging process. original error: ";
+
+/// What the try that is under way waits for, as the failure it is if that never comes.
+#[derive(Debug, Default)]
+pub struct Progress(Mutex<Option<Failure>>);
+
+impl Progress {
+    /// Notes what is waited for now.
+    pub fn waits_for(&self, failure: Failure) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(failure);
+    }
+
+    /// Returns what was waited for last.
+    pub fn take(&self) -> Option<Failure> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
 
 /// Why a try failed.
 #[derive(Debug, thiserror::Error)]

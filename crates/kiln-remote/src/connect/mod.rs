@@ -22,7 +22,7 @@ pub use config::{
     Address, Algorithms, Bastion, ConnectConfig, Credentials, HostKeyPolicy, LoginKey, Pace, Route,
     SocksProxy, Transfer, Tunnel,
 };
-pub use failure::Failure;
+pub use failure::{Failure, Progress};
 
 use crate::config::Resolved;
 use crate::dial::Dialer;
@@ -47,7 +47,8 @@ where
     }
 }
 
-/// Waits for SSH and returns the connection. `address` is asked before every try: it may not be known at first.
+/// Waits for SSH and returns the connection. `address` is asked before every try: it may not be known at first. Its
+/// future may be dropped unfinished.
 ///
 /// The failure has been shown when this returns.
 pub async fn connect<A, F>(
@@ -96,8 +97,8 @@ where
 {
     events.say("Waiting for SSH to become available...").await;
     let deadline = config.timeout.map(|timeout| Instant::now() + timeout);
-    let mut last = None;
-    match within(deadline, cancel, tries(config, dialer, address, &mut last)).await {
+    let (mut last, progress) = (None, Progress::default());
+    match within(deadline, cancel, tries(config, dialer, address, &mut last, &progress)).await {
         Err(Ended::Cancelled) => Err(Error::cancelled()),
         Ok(Ok(communicator)) => {
             events.say("Connected to SSH!").await;
@@ -107,6 +108,10 @@ where
             let text = format!("Error waiting for SSH: {failure}");
             events.error(&text).await;
             let error = Error { shown: true, ..Error::new(text) };
+            let error = match failure.is_authentication() {
+                true => error.kind(ErrorKind::Refused),
+                false => error,
+            };
             Err(failure.hints().into_iter().fold(error, Error::hint))
         }
         Err(Ended::Deadline) => {
@@ -114,7 +119,8 @@ where
             let waited = format_go(config.timeout.unwrap_or_default());
             let error =
                 Error { shown: true, ..Error::new("Timeout waiting for SSH.") }.kind(ErrorKind::TimedOut);
-            let last = last.unwrap_or(Failure::NeverTried);
+            // A failure that was seen says more than a try that was cut short.
+            let last = last.or_else(|| progress.take()).unwrap_or(Failure::NeverTried);
             let hints = last.hints();
             let error = error.source(TimedOut { waited, last });
             Err(hints.into_iter().fold(error, Error::hint))
@@ -136,6 +142,7 @@ async fn tries<A, F>(
     dialer: &Arc<dyn Dialer>,
     address: &A,
     last: &mut Option<Failure>,
+    progress: &Progress,
 ) -> std::result::Result<SshCommunicator, Failure>
 where
     A: Fn() -> F + Send + Sync,
@@ -146,7 +153,7 @@ where
     loop {
         let failure = match address().await {
             Err(error) => Failure::NoAddress(error.chain()),
-            Ok(address) => match SshCommunicator::open(config, Arc::clone(dialer), address).await {
+            Ok(address) => match SshCommunicator::open(config, Arc::clone(dialer), address, progress).await {
                 Ok(communicator) => return Ok(communicator),
                 Err(failure) => failure,
             },

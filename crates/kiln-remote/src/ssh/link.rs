@@ -11,7 +11,7 @@ use super::client::{Client, HostKeys, Observed};
 use super::wire::{Guarded, Stream};
 use super::{auth, socks};
 use crate::connect::{
-    Address, Algorithms, Bastion, ConnectConfig, Credentials, Failure, HostKeyPolicy, Route,
+    Address, Algorithms, Bastion, ConnectConfig, Credentials, Failure, HostKeyPolicy, Progress, Route,
 };
 use crate::dial::Dialer;
 
@@ -22,6 +22,24 @@ const HANDSHAKE_LIMIT: Duration = Duration::from_secs(60);
 /// Keep-alive messages that may stay unanswered.
 const KEEP_ALIVE_MAX: usize = 3;
 
+/// What a connection is made for.
+#[derive(Clone, Copy)]
+pub enum Purpose<'a> {
+    /// The first one; whoever waits for it wants to know how far it is.
+    First(&'a Progress),
+    /// To take the place of one that was lost. The forwarded agent's keys are tried too, as Packer does.
+    Again,
+}
+
+impl Purpose<'_> {
+    fn waits_for(self, failure: Failure) {
+        match self {
+            Purpose::First(progress) => progress.waits_for(failure),
+            Purpose::Again => {}
+        }
+    }
+}
+
 /// A connection that is logged in.
 pub struct Link {
     handle: Handle<Client>,
@@ -31,14 +49,15 @@ pub struct Link {
 }
 
 impl Link {
-    /// Connects and logs in. For a reconnection the forwarded agent's keys are tried too, as Packer does.
+    /// Connects and logs in.
     pub async fn open(
         config: &ConnectConfig,
         dialer: &Arc<dyn Dialer>,
         address: &Address,
         host_keys: &Arc<HostKeys>,
-        is_reconnection: bool,
+        purpose: Purpose<'_>,
     ) -> Result<Link, Failure> {
+        purpose.waits_for(Failure::Silent(address.clone()));
         let (stream, bastion) = match &config.route {
             Route::Direct => (dial(dialer, address).await?, None),
             Route::Socks(proxy) => {
@@ -60,7 +79,8 @@ impl Link {
                 (stream, Some(Box::new(link)))
             }
         };
-        let spare_agent = config.forward_agent.as_deref().filter(|_| is_reconnection);
+        let spare_agent = config.forward_agent.as_deref().filter(|_| matches!(purpose, Purpose::Again));
+        purpose.waits_for(Failure::HandshakeTimedOut(address.clone()));
         let client = Client {
             host_keys: Arc::clone(host_keys),
             observed: Arc::default(),

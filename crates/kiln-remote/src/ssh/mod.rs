@@ -28,10 +28,10 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Mutex;
 use tokio_util::sync::DropGuard;
 
-use crate::connect::{Address, ConnectConfig, Failure, HostKeyPolicy, Transfer};
+use crate::connect::{Address, ConnectConfig, Failure, HostKeyPolicy, Progress, Transfer};
 use crate::dial::Dialer;
 use client::HostKeys;
-use link::Link;
+use link::{Link, Purpose};
 
 /// A connection to a machine.
 pub struct SshCommunicator {
@@ -54,9 +54,10 @@ impl SshCommunicator {
         config: &ConnectConfig,
         dialer: Arc<dyn Dialer>,
         address: Address,
+        progress: &Progress,
     ) -> Result<Self, Failure> {
         let host_keys = Arc::new(HostKeys::new(config.host_keys.clone()));
-        let link = Link::open(config, &dialer, &address, &host_keys, false).await?;
+        let link = Link::open(config, &dialer, &address, &host_keys, Purpose::First(progress)).await?;
         let inner = Arc::new(Inner {
             config: config.clone(),
             dialer,
@@ -93,7 +94,8 @@ impl Inner {
             let mut current = self.link.lock().await;
             if Arc::ptr_eq(&current, &link) {
                 let renewed =
-                    Link::open(&self.config, &self.dialer, &self.address, &self.host_keys, true).await;
+                    Link::open(&self.config, &self.dialer, &self.address, &self.host_keys, Purpose::Again)
+                        .await;
                 *current =
                     Arc::new(renewed.map_err(|failure| self.lost(&first.to_string()).source(failure))?);
             }

@@ -91,8 +91,13 @@ impl Sshd {
     pub async fn restart(&mut self) {
         self.kill_sessions();
         self.stop();
-        self.child = run(self.folder.path());
+        self.start_again();
         self.wait().await;
+    }
+
+    /// Starts it after [`Sshd::stop`]; returns before it listens.
+    pub fn start_again(&mut self) {
+        self.child = run(self.folder.path());
     }
 
     pub fn stop(&mut self) {
