@@ -1,5 +1,5 @@
 //! Instances as their users meet them: through OpenSSH's own clients.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout, clippy::print_stderr)]
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -599,7 +599,8 @@ async fn boots_and_waits() {
     let mut spec = world.spec("mortal");
     spec.speed = 1.0;
     let (machine, _notes) = world.boot(spec).await;
-    let begun = world.ssh(&machine, "(setsid sleep 1234.25 >/dev/null 2>&1 </dev/null &)").await;
+    let seconds = std::env::var("SLEEP").unwrap();
+    let begun = world.ssh(&machine, &format!("(setsid sleep {seconds} >/dev/null 2>&1 </dev/null &)")).await;
     assert_eq!(begun.status, Some(0));
     println!("ready {}", world.dir.path().display());
     std::future::pending::<()>().await;
@@ -608,39 +609,88 @@ async fn boots_and_waits() {
 #[tokio::test]
 async fn nothing_outlives_the_program() {
     use tokio::io::{AsyncBufReadExt, BufReader};
-    if !have("ssh") {
+    if World::new().await.is_none() {
         return;
     }
+    let seconds = format!("1234.{}", std::process::id());
+    let line = format!("sleep\0{seconds}\0");
     let sleeps = || {
         let is_it = |entry: std::fs::DirEntry| {
-            let line = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
-            line == b"sleep\x001234.25\0" || line == b"/usr/bin/sleep\x001234.25\0"
+            std::fs::read(entry.path().join("cmdline")).is_ok_and(|found| found == line.as_bytes())
         };
-        std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).map(is_it).filter(|found| *found).count()
+        std::fs::read_dir("/proc").unwrap().filter_map(Result::ok).any(is_it)
+    };
+    let until = async |wanted: bool| {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while sleeps() != wanted {
+            assert!(Instant::now() < deadline, "sleeps: {}", !wanted);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     };
     let mut program = Command::new(std::env::current_exe().unwrap());
     program
         .args(["--ignored", "--exact", "boots_and_waits", "--nocapture"])
+        .env("SLEEP", &seconds)
         .stdout(Stdio::piped())
         .kill_on_drop(true);
     let mut program = program.spawn().unwrap();
     let mut lines = BufReader::new(program.stdout.take().unwrap()).lines();
     let mut dir = None;
     while let Ok(Some(line)) = lines.next_line().await {
-        if let Some(ready) = line.strip_prefix("ready ") {
+        if let Some((_, ready)) = line.split_once("ready ") {
             dir = Some(PathBuf::from(ready));
             break;
         }
     }
-    // Without it there was no sandbox to be had, which other tests report.
-    let Some(dir) = dir else { return };
-    assert!(sleeps() >= 1);
+    let dir = dir.expect("a machine that waits");
+    until(true).await;
     program.start_kill().unwrap();
     program.wait().await.unwrap();
-    let deadline = Instant::now() + Duration::from_secs(5);
-    while sleeps() > 0 {
-        assert!(Instant::now() < deadline);
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
+    until(false).await;
     let _ = std::fs::remove_dir_all(dir);
+}
+
+#[tokio::test]
+async fn where_no_sandbox_is_possible_the_error_says_what_to_enable() {
+    if !have("unshare") {
+        return;
+    }
+    // A user namespace may forbid others below it.
+    let forbid = "echo 0 >/proc/sys/user/max_user_namespaces; exec \"$@\"";
+    let words =
+        ["--user", "--map-root-user", "sh", "-c", forbid, "sh", env!("CARGO_BIN_EXE_instance-helper")];
+    let helper = HelperProgram { path: PathBuf::from("unshare"), args: words.map(Into::into).into() };
+    let dir = tempfile::tempdir().unwrap();
+    let error = MachineHost::probe(helper, dir.path()).await.unwrap_err();
+    assert_eq!(
+        error.reason,
+        "boot the instance: create a user namespace (unshare): No space left on device (os error 28)"
+    );
+    assert!(error.hints[0].contains("sysctl user.max_user_namespaces="), "{:?}", error.hints);
+}
+
+#[tokio::test]
+async fn the_hosts_own_package_manager_works_where_it_belongs() {
+    let Some(world) = World::new().await else { return };
+    if !as_root() || !have("dpkg-deb") {
+        return;
+    }
+    let mut spec = world.spec("debian");
+    spec.platform = Platform::named("Debian", "12");
+    let (machine, _notes) = world.boot(spec).await;
+    let package = "mkdir -p p/DEBIAN p/opt/tiny; echo hello >p/opt/tiny/file; chown 42 p/opt/tiny/file; \
+        printf 'Package: tiny\\nVersion: 1\\nArchitecture: all\\nMaintainer: x <x@y>\\nDescription: x\\n' >p/DEBIAN/control; \
+        dpkg-deb -b p tiny.deb >/dev/null && dpkg -i tiny.deb >/dev/null && dpkg -s tiny | grep Status; stat -c %u /opt/tiny/file";
+    let output = world.ssh(&machine, package).await;
+    assert_eq!(output.out, "Status: install ok installed\n42\n", "{}", output.err);
+    machine.capture(&world.path("layer")).await.unwrap();
+    machine.destroy().await;
+    let mut spec = world.spec("debian-again");
+    spec.platform = Platform::named("Debian", "12");
+    spec.image_layers = vec![world.path("layer")];
+    let (machine, _notes) = world.boot(spec).await;
+    let output =
+        world.ssh(&machine, "dpkg -s tiny | grep Status; stat -c %u /opt/tiny/file; command -v yum").await;
+    assert_eq!(output.out, "Status: install ok installed\n42\n", "{}", output.err);
+    machine.destroy().await;
 }

@@ -7,12 +7,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
+use std::time::SystemTime;
 
 use tokio::sync::mpsc;
 
 use super::base::Base;
 use super::helper::wire::{Folder, InitRequest};
-use super::machine::Machine;
+use super::machine::{Machine, WHITEOUT_FILES};
 use super::sandbox::Sandbox;
 use super::spec::{HelperProgram, MachineError, MachineSpec, NoSandbox, Platform};
 use super::{simulated, tree};
@@ -29,6 +30,8 @@ struct Inner {
     /// Holds the lowest layers; goes with this process.
     bases: tempfile::TempDir,
     made: Mutex<HashMap<PathBuf, Base>>,
+    /// Copies of image layers that cannot be used where they lie, by path and time.
+    copies: Mutex<HashMap<(PathBuf, SystemTime), PathBuf>>,
     /// Where disks lie if a machine's own folder is on a file system that cannot hold them.
     disks: Option<tempfile::TempDir>,
 }
@@ -42,7 +45,7 @@ impl MachineHost {
             hints: Vec::new(),
         };
         fs::create_dir_all(work_dir).map_err(plain)?;
-        let bases = folder(work_dir).map_err(plain)?;
+        let mut bases = folder(work_dir).map_err(plain)?;
         let elsewhere = [
             std::env::var_os("TMPDIR").map(PathBuf::from),
             Some(PathBuf::from("/dev/shm")),
@@ -58,7 +61,10 @@ impl MachineHost {
             for place in elsewhere.into_iter().flatten() {
                 if let Ok(disks) = folder(&place)
                     && let Ok(all_ids) = try_boot(&helper, bases.path(), disks.path()).await
+                    && let Ok(other_bases) = folder(&place)
                 {
+                    // Whiteouts need such a place too.
+                    bases = other_bases;
                     return Ok(MachineHost::new(helper, all_ids, bases, Some(disks)));
                 }
             }
@@ -72,7 +78,14 @@ impl MachineHost {
         bases: tempfile::TempDir,
         disks: Option<tempfile::TempDir>,
     ) -> Self {
-        MachineHost(Arc::new(Inner { helper, all_ids, bases, made: Mutex::default(), disks }))
+        MachineHost(Arc::new(Inner {
+            helper,
+            all_ids,
+            bases,
+            made: Mutex::default(),
+            copies: Mutex::default(),
+            disks,
+        }))
     }
 
     /// Returns whether guests have all user ids. If not (the server is not root), nothing in a
@@ -103,25 +116,24 @@ impl MachineHost {
         write_own_files(&own, spec).map_err(MachineError::file("write the machine's own files in", &own))?;
         let disk = spec.dir.join("disk");
         match &self.0.disks {
-            Some(disks) if fs::symlink_metadata(&disk).is_err() => {
+            Some(disks) if !disk.is_dir() => {
+                // The link of a machine that an earlier program left leads nowhere.
+                let _ = fs::remove_file(&disk);
                 let place = tempfile::Builder::new().tempdir_in(disks.path());
                 let place = place.map_err(MachineError::file("create a folder in", disks.path()))?.keep();
                 std::os::unix::fs::symlink(&place, &disk).map_err(MachineError::file("link", &disk))?;
             }
             _ => fs::create_dir_all(&disk).map_err(MachineError::file("create", &disk))?,
         }
+        let images =
+            spec.image_layers.iter().rev().map(|layer| self.usable(layer)).collect::<Result<Vec<_>, _>>()?;
         let folders = base
             .parts()
             .into_iter()
             .map(|(target, below)| {
                 let slug =
                     if target.as_os_str().is_empty() { "root".to_owned() } else { tree::slug(&target) };
-                let images = spec
-                    .image_layers
-                    .iter()
-                    .rev()
-                    .map(|layer| layer.join(&slug))
-                    .filter(|layer| layer.is_dir());
+                let images = images.iter().map(|layer| layer.join(&slug)).filter(|layer| layer.is_dir());
                 let own = target.as_os_str().is_empty().then(|| own.clone());
                 Folder { lowers: own.into_iter().chain(images).chain(below).collect(), target, slug }
             })
@@ -144,6 +156,21 @@ impl MachineHost {
             runtime,
             grace_ms,
         })
+    }
+
+    /// Returns a layer that an overlay can be made of.
+    fn usable(&self, layer: &Path) -> Result<PathBuf, MachineError> {
+        let Ok(mark) = fs::symlink_metadata(layer.join(WHITEOUT_FILES)) else { return Ok(layer.to_owned()) };
+        let key = (layer.to_owned(), mark.modified().unwrap_or(SystemTime::UNIX_EPOCH));
+        let mut copies = self.0.copies.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if let Some(copy) = copies.get(&key) {
+            return Ok(copy.clone());
+        }
+        let copy = self.0.bases.path().join(format!("image-{}", copies.len()));
+        tree::copy_restoring_whiteouts(layer, &copy)
+            .map_err(MachineError::file("copy the image layer", layer))?;
+        copies.insert(key, copy.clone());
+        Ok(copy)
     }
 
     fn base(&self, platform: &Platform) -> Result<Base, MachineError> {
@@ -223,9 +250,11 @@ fn explain(error: &MachineError) -> NoSandbox {
     }
     let number = |path: &str| fs::read_to_string(path).ok().and_then(|text| text.trim().parse::<i64>().ok());
     let mut hints = Vec::new();
-    if number("/proc/sys/user/max_user_namespaces") == Some(0) {
+    let none_left = matches!(error, MachineError::Boot { step, source }
+        if step.contains("user namespace") && source.raw_os_error() == Some(nix::libc::ENOSPC));
+    if none_left || number("/proc/sys/user/max_user_namespaces") == Some(0) {
         hints.push(
-            "user namespaces are switched off: `sysctl user.max_user_namespaces=15000` enables them"
+            "user namespaces are switched off or used up: `sysctl user.max_user_namespaces=15000` enables them"
                 .to_owned(),
         );
     }

@@ -19,6 +19,10 @@ use super::{keys, process, ssh, tree};
 /// The console keeps its last part; the real cloud returns 64 KiB too.
 const CONSOLE_BYTES: usize = 64 * 1024;
 
+/// Marks a captured layer that has to be copied before it can be used, since it lies where there
+/// can be no whiteouts.
+pub(crate) const WHITEOUT_FILES: &str = "whiteouts-are-files";
+
 /// What of a guest's disk never becomes part of an image, as paths below the root's layer.
 const NOT_IN_IMAGES: [&str; 6] = ["tmp", "run", "proc", "dev", "sys", "etc/machine-id"];
 
@@ -200,12 +204,17 @@ fn disk(shared: &Shared) -> PathBuf {
 fn capture(from: &Path, into: &Path) -> Result<u64, MachineError> {
     let parent = into.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(parent).map_err(MachineError::file("create", parent))?;
-    let root = Path::new("root");
-    tree::copy_if(from, into, &|below, _| match below.strip_prefix(root) {
-        Ok(below) if NOT_IN_IMAGES.iter().any(|name| below == Path::new(name)) => false,
-        _ => true,
-    })
-    .map_err(MachineError::file("capture the disk", from))
+    let wanted = |below: &Path| {
+        let below = below.strip_prefix("root").ok();
+        !below.is_some_and(|below| NOT_IN_IMAGES.iter().any(|name| below == Path::new(name)))
+    };
+    let copied = tree::copy_if(from, into, &|below, _| wanted(below))
+        .map_err(MachineError::file("capture the disk", from))?;
+    if copied.whiteout_files {
+        let mark = into.join(WHITEOUT_FILES);
+        std::fs::write(&mark, "").map_err(MachineError::file("write", &mark))?;
+    }
+    Ok(copied.bytes)
 }
 
 struct Driver {

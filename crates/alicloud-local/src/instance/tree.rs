@@ -3,6 +3,7 @@
 //! on either side of the sandbox's wall.
 
 use std::collections::HashMap;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -14,16 +15,42 @@ use nix::sys::time::TimeSpec;
 
 use super::sys;
 
-/// Copies what is at `from` to `to` (folders are merged into). Returns the bytes of all files.
-pub fn copy(from: &Path, to: &Path) -> io::Result<u64> {
+/// In front of the name of a file that stands for a whiteout where there can be none: on a file
+/// system that is an overlay itself, as the root of most containers is. (The name is OCI's.)
+const WHITEOUT_FILE: &str = ".wh.";
+
+/// What a copy was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Copied {
+    /// Of all files.
+    pub bytes: u64,
+    /// Whether files stand for whiteouts in it.
+    pub whiteout_files: bool,
+}
+
+/// Copies what is at `from` to `to` (folders are merged into).
+pub fn copy(from: &Path, to: &Path) -> io::Result<Copied> {
     copy_if(from, to, &|_, _| true)
 }
 
 /// Copies what `wanted` says yes to; it is asked with the path below `from`, parents first.
-pub fn copy_if(from: &Path, to: &Path, wanted: &dyn Fn(&Path, &Metadata) -> bool) -> io::Result<u64> {
-    let mut copier = Copier { links: HashMap::new(), bytes: 0, wanted };
+pub fn copy_if(from: &Path, to: &Path, wanted: &dyn Fn(&Path, &Metadata) -> bool) -> io::Result<Copied> {
+    let mut copier =
+        Copier { links: HashMap::new(), copied: Copied::default(), wanted, restore_whiteouts: false };
     copier.entry(from, to, Path::new(""))?;
-    Ok(copier.bytes)
+    Ok(copier.copied)
+}
+
+/// Copies a tree in which files stand for whiteouts to a place where there can be real ones.
+pub fn copy_restoring_whiteouts(from: &Path, to: &Path) -> io::Result<Copied> {
+    let mut copier = Copier {
+        links: HashMap::new(),
+        copied: Copied::default(),
+        wanted: &|_, _| true,
+        restore_whiteouts: true,
+    };
+    copier.entry(from, to, Path::new(""))?;
+    Ok(copier.copied)
 }
 
 /// Makes a whiteout: what a lower layer has at this path is gone.
@@ -57,7 +84,8 @@ fn open_folders(path: &Path) {
 
 struct Copier<'a> {
     links: HashMap<(u64, u64), PathBuf>,
-    bytes: u64,
+    copied: Copied,
+    restore_whiteouts: bool,
     wanted: &'a dyn Fn(&Path, &Metadata) -> bool,
 }
 
@@ -81,10 +109,10 @@ impl Copier<'_> {
                 }
                 self.links.insert((facts.dev(), facts.ino()), to.to_owned());
             }
-            self.bytes += with_access(from, &facts, 0o400, || fs::copy(from, to))?;
+            self.copied.bytes += with_access(from, &facts, 0o400, || fs::copy(from, to))?;
         } else if kind.is_char_device() && facts.rdev() == 0 {
             replace(to)?;
-            return whiteout(to);
+            return self.whiteout(to);
         } else if kind.is_fifo() {
             replace(to)?;
             nix::unistd::mkfifo(to, Mode::from_bits_truncate(0o600))?;
@@ -95,10 +123,28 @@ impl Copier<'_> {
         keep_facts(from, to, &facts)
     }
 
+    fn whiteout(&mut self, to: &Path) -> io::Result<()> {
+        match whiteout(to) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied && !self.restore_whiteouts => {
+                self.copied.whiteout_files = true;
+                let mut name = OsString::from(WHITEOUT_FILE);
+                name.push(to.file_name().unwrap_or_default());
+                fs::write(to.with_file_name(name), "")
+            }
+            other => other,
+        }
+    }
+
     fn children(&mut self, from: &Path, to: &Path, below: &Path, facts: &Metadata) -> io::Result<()> {
         with_access(from, facts, 0o700, || {
             for entry in fs::read_dir(from)? {
                 let name = entry?.file_name();
+                if self.restore_whiteouts
+                    && let Some(gone) = name.as_bytes().strip_prefix(WHITEOUT_FILE.as_bytes())
+                {
+                    whiteout(&to.join(OsStr::from_bytes(gone)))?;
+                    continue;
+                }
                 let (child, below) = (from.join(&name), below.join(&name));
                 if (self.wanted)(&below, &fs::symlink_metadata(&child)?) {
                     self.entry(&child, &to.join(&name), &below)?;
@@ -193,7 +239,7 @@ mod tests {
         symlink("nowhere", from.join("link")).unwrap();
         whiteout(&from.join("gone")).unwrap();
         fs::set_permissions(from.join("locked"), fs::Permissions::from_mode(0o000)).unwrap();
-        assert_eq!(copy(&from, &to).unwrap(), 4);
+        assert_eq!(copy(&from, &to).unwrap(), Copied { bytes: 4, whiteout_files: false });
         assert_eq!(fs::metadata(to.join("locked")).unwrap().mode() & 0o7777, 0);
         assert_eq!(fs::metadata(from.join("locked")).unwrap().mode() & 0o7777, 0);
         assert_eq!(fs::metadata(to.join("twin")).unwrap().nlink(), 2);

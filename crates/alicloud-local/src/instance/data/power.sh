@@ -32,5 +32,4 @@ case $action in
     reboot) kill -USR2 1 ;;
     *) kill -USR1 1 ;;
 esac || exit 1
-trap '' TERM HUP
 read -r _ </run/alicloud-local/never
