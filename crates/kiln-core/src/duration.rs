@@ -82,6 +82,13 @@ impl<'de> serde::Deserialize<'de> for GoDuration {
     }
 }
 
+/// As Go prints it: the documentation shows defaults this way.
+impl serde::Serialize for GoDuration {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&format_go(self.0))
+    }
+}
+
 impl schemars::JsonSchema for GoDuration {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "Duration".into()

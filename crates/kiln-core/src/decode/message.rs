@@ -6,6 +6,8 @@ const UNKNOWN_KEY: &str = "unknown configuration key: ";
 const DEPRECATED_KEY: &str = "Deprecated configuration key: ";
 const RENDER: &str = "render '";
 const INVALID: &str = "invalid '";
+/// Components that say more themselves (`shell-local`) have made one text of it already.
+const DECODING: &str = "Error decoding config: ";
 
 /// Returns the message about a key nobody knows.
 pub(super) fn unknown_key(key: &str) -> String {
@@ -39,8 +41,8 @@ pub fn detail(faults: &[Fault]) -> String {
         let messages = faults.iter().map(|fault| fault.message.as_str());
         messages.filter(|message| prefixes.iter().any(|prefix| message.starts_with(prefix))).collect()
     };
-    let (invalid, failed) = (of(&[INVALID]), of(&[RENDER]));
-    if let Some(message) = invalid.first().or(failed.first()) {
+    let (whole, invalid, failed) = (of(&[DECODING]), of(&[INVALID]), of(&[RENDER]));
+    if let Some(message) = whole.first().or(invalid.first()).or(failed.first()) {
         return (*message).to_owned();
     }
     let is_type = |fault: &&Fault| {

@@ -34,8 +34,12 @@ pub fn render_as(diagnostics: &Diagnostics, layout: &Layout) -> String {
     let mut out = String::new();
     for diagnostic in &diagnostics.0 {
         packer_part(&mut out, diagnostic, layout);
-        if layout.notes {
-            out.push_str(&notes_of(diagnostic, layout.sources));
+        let notes = if layout.notes { notes_of(diagnostic, layout.sources) } else { String::new() };
+        if !notes.is_empty() {
+            // Gathered errors end with empty lines of their own.
+            out.truncate(out.trim_end().len());
+            out.push_str("\n\n");
+            out.push_str(&notes);
         }
     }
     out

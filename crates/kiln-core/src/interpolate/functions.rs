@@ -175,7 +175,7 @@ fn build(cx: &Environment<'_>, args: &Args<'_>) -> Result<Value, CallError> {
         BuildValues::Expected(more) => {
             (BUILD_VALUE_NAMES.contains(&name) || more.contains(name)).then(|| format!("{{{{.{name}}}}}"))
         }
-        BuildValues::Known(values) => values.get(name).map(|value| super::data::to_text(value)),
+        BuildValues::Known(values) => values.get(name).map(super::data::to_text),
     };
     let supplied = || cx.data.and_then(|data| data.get(name)).cloned();
     text(found.or_else(supplied).ok_or_else(|| format!("loaded data, but couldnt find {name} in it."))?)

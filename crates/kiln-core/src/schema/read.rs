@@ -3,7 +3,6 @@
 use serde_json::Value as Json;
 
 use super::{Field, FieldKind, Schema};
-use crate::duration::format_go;
 
 /// Returns the fields of an object's schema.
 pub(super) fn schema(json: &Json) -> Schema {
@@ -102,9 +101,6 @@ fn default_text(json: &Json, kind: &FieldKind) -> Option<String> {
         (Json::Array(list), _) if list.is_empty() => None,
         (Json::Object(map), _) if map.is_empty() => None,
         (Json::Object(_), FieldKind::Object(_)) => None,
-        (Json::Number(number), FieldKind::Duration) => {
-            number.as_u64().map(|nanos| format_go(std::time::Duration::from_nanos(nanos)))
-        }
         (other, _) => Some(other.to_string()),
     }
 }

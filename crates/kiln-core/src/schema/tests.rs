@@ -31,6 +31,7 @@ struct Ssh {
     /// Port.
     ssh_port: Option<u16>,
     ssh_timeout: Option<GoDuration>,
+    ssh_keep_alive_interval: GoDuration,
     ssh_password: Secret,
 }
 
@@ -120,6 +121,7 @@ fn the_book_shows_a_table() {
     | `system_disk_mapping.disk_name` | string | – | Shown \| to people. |
     | `ssh_port` | int | – | Port. |
     | `ssh_timeout` | duration | – |  |
+    | `ssh_keep_alive_interval` | duration | `0s` |  |
     | `ssh_password` | string | – |  |
     | `tags` | map(string) | – |  |
     | `direction` | string | `upload` | One of `upload`, `download`. |

@@ -29,8 +29,35 @@ fn diagnostics_of_hcl_are_packers() {
         );
     let warning =
         Diagnostic::warning("Something").at(Some(span(&source, "source \"null\" \"a\" {\n  x = 1\n")));
-    insta::assert_snapshot!(render(&Diagnostics(vec![diagnostic.clone(), warning])), @"");
-    insta::assert_snapshot!(render_as(&diagnostic.into(), &Layout { sources: false, ..Layout::default() }), @"");
+    insta::assert_snapshot!(render(&Diagnostics(vec![diagnostic.clone(), warning])), @r##"
+    Error: Unsupported Packer Core version
+
+      on t.pkr.hcl line 2, in packer:
+       2:   required_version = ">= 99.0.0"
+
+    This configuration does not support Packer version 1.16.0. To proceed, either
+    choose another supported Packer version or update this version constraint.
+
+    Warning: Something
+
+      on t.pkr.hcl line 5:
+       5: source "null" "a" {
+       6:   x = 1
+    "##);
+    insta::assert_snapshot!(render_as(&diagnostic.into(), &Layout { sources: false, ..Layout::default() }), @r##"
+    Error: Unsupported Packer Core version
+
+      on t.pkr.hcl line 2:
+      (source code not available)
+
+    This configuration does not support Packer version 1.16.0. To proceed, either
+    choose another supported Packer version or update this version constraint.
+
+     --> t.pkr.hcl:2:3
+      |
+    2 |   required_version = ">= 99.0.0"
+      |   ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+    "##);
 }
 
 #[test]
@@ -48,7 +75,35 @@ fn faults_of_json_follow_packers_text() {
     ];
     let diagnostic = Diagnostic { faults, ..Diagnostic::error("Failed to prepare build: \"null\"") };
     let diagnostic = diagnostic.hint("see the documentation of `null`");
-    insta::assert_snapshot!(render(&diagnostic.clone().into()), @"");
+    insta::assert_snapshot!(render(&diagnostic.clone().into()), @r##"
+    Error: Failed to prepare build: "null"
+
+    3 errors occurred:
+    	* unknown configuration key: '"image_nmae"'
+    	* unknown configuration key: '"secret_key"'
+    	* unknown configuration key: '"名前"'
+
+    unknown configuration key: '"image_nmae"'
+     --> t.json:2:2
+      |
+    2 |     "image_nmae": "x",
+      |     ^^^^^^^^^^^^
+      = hint: is `image_name` meant?
+
+    unknown configuration key: '"名前"'
+     --> t.json:4:2
+      |
+    4 |     "名前": "値", "secret_key": "*******"
+      |     ^^^^^^
+
+    unknown configuration key: '"secret_key"'
+     --> t.json:4:13
+      |
+    4 |     "名前": "値", "secret_key": "*******"
+      |                   ^^^^^^^^^^^^
+
+    hint: see the documentation of `null`
+    "##);
     let bare = Layout { notes: false, ..Layout::default() };
     assert_eq!(
         render_as(&diagnostic.clone().into(), &bare),
@@ -56,7 +111,54 @@ fn faults_of_json_follow_packers_text() {
          '\"image_nmae\"'\n\t* unknown configuration key: '\"secret_key\"'\n\t* unknown configuration key: \
          '\"名前\"'\n\n\n\n"
     );
-    insta::assert_snapshot!(serde_json::to_string_pretty(&Diagnostics::from(diagnostic)).unwrap(), @"");
+    insta::assert_snapshot!(serde_json::to_string_pretty(&Diagnostics::from(diagnostic)).unwrap(), @r##"
+    [
+      {
+        "severity": "error",
+        "summary": "Failed to prepare build: \"null\"",
+        "detail": "3 errors occurred:\n\t* unknown configuration key: '\"image_nmae\"'\n\t* unknown configuration key: '\"secret_key\"'\n\t* unknown configuration key: '\"名前\"'\n\n",
+        "place": null,
+        "faults": [
+          {
+            "message": "unknown configuration key: '\"image_nmae\"'",
+            "place": {
+              "file": "t.json",
+              "line": 2,
+              "column": 2,
+              "end_line": 2,
+              "end_column": 14
+            },
+            "hint": "is `image_name` meant?"
+          },
+          {
+            "message": "unknown configuration key: '\"名前\"'",
+            "place": {
+              "file": "t.json",
+              "line": 4,
+              "column": 2,
+              "end_line": 4,
+              "end_column": 6
+            },
+            "hint": null
+          },
+          {
+            "message": "unknown configuration key: '\"secret_key\"'",
+            "place": {
+              "file": "t.json",
+              "line": 4,
+              "column": 13,
+              "end_line": 4,
+              "end_column": 25
+            },
+            "hint": null
+          }
+        ],
+        "hints": [
+          "see the documentation of `null`"
+        ]
+      }
+    ]
+    "##);
 }
 
 #[test]
@@ -78,7 +180,13 @@ fn long_lines_are_cut_around_the_span() {
         format!("{{\"a\": \"{}\", \"bogus\": \"{}\"}}", "x".repeat(300), "y".repeat(300)),
     );
     let diagnostic = Diagnostic::error("s").fault(Fault::new("f").at(Some(span(&source, "\"bogus\""))));
-    insta::assert_snapshot!(notes(&diagnostic.into()), @"");
+    insta::assert_snapshot!(notes(&diagnostic.into()), @r##"
+    f
+     --> t.json:1:311
+      |
+    1 | …xxxxxxxxxxxxxxxxxxxxxx", "bogus": "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…
+      |                           ^^^^^^^
+    "##);
     let all = Span::new(&source, 0, source.text.len());
     let shown = notes(&Diagnostic::error("s").fault(Fault::new("f").at(Some(all))).into());
     assert!(shown.lines().all(|line| line.chars().count() < 120), "{shown}");
@@ -91,7 +199,13 @@ fn terminals_are_not_commanded_and_secrets_not_quoted() {
         "\"x\u{1b}[2J\": \"a\", \"ssh_password\": \"hun\\\"ter2\", \"token\" : \"{{user `t`}}\"\r\n",
     );
     let shown = notes(&Diagnostic::error("s").fault(Fault::new("f").at(Some(span(&source, "\"a\"")))).into());
-    insta::assert_snapshot!(shown, @"");
+    insta::assert_snapshot!(shown, @r##"
+    f
+     --> t.json:1:10
+      |
+    1 | "x�[2J": "a", "ssh_password": "*********", "token" : "{{user `t`}}"
+      |          ^^^
+    "##);
 }
 
 proptest! {
