@@ -1,0 +1,110 @@
+//! `kiln cloud serve`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use alicloud_local::{AddressMode, Cloud};
+
+use super::help::documented;
+use super::{Command, Invocation};
+use crate::failure::{DONE, Failure, Outcome};
+use crate::flags::{Flag, Kind};
+use crate::local::{self, Wish};
+use crate::stage::{Look, Stage};
+
+documented! {
+    /// Serves the embedded cloud to other programs until it is interrupted: its API over HTTP, its instances over
+    /// SSH. Prints where it listens and the credentials of its account.
+    ///
+    /// An account of its own is made up, unless ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY or the file given
+    /// with -with say whose it is.
+    const HELP;
+}
+
+const FLAGS: &[Flag] = &[
+    Flag {
+        name: "listen",
+        kind: Kind::Text("ADDRESS:PORT"),
+        help: "Where the API listens; port 0 takes a free one. (Default: 127.0.0.1:0)",
+    },
+    Flag {
+        name: "speed",
+        kind: Kind::Factor("F"),
+        help: "How many times faster its states pass than in the real one. (Default: 1)",
+    },
+    Flag {
+        name: "state",
+        kind: Kind::Text("DIR"),
+        help: "Keeps everything in this folder, for the next time.",
+    },
+    Flag {
+        name: "with",
+        kind: Kind::Text("FILE"),
+        help: "A JSON file that says what the account owns from the beginning.",
+    },
+    Flag {
+        name: "loopback-ssh-port",
+        kind: Kind::Number("N"),
+        help: "Instances get loopback addresses and listen there on this port; 22 needs root.",
+    },
+];
+
+/// The row of the table.
+pub const COMMAND: Command = Command {
+    name: "cloud serve",
+    synopsis: "serves the embedded cloud to other programs",
+    usage: "[options]",
+    help: HELP,
+    flags: &[FLAGS],
+    run,
+};
+
+fn run(cx: &Invocation) -> Outcome {
+    if !cx.flags.arguments.is_empty() {
+        return Err(cx.usage());
+    }
+    let wish = Wish {
+        speed: Some(cx.flags.factor("speed").unwrap_or(1.0)),
+        state: cx.flags.text("state").map(PathBuf::from),
+        with: cx.flags.text("with").map(PathBuf::from),
+    };
+    let mut options = wish.options(&cx.environment)?;
+    if let Some(listen) = cx.flags.text("listen") {
+        options.listen = listen.parse::<SocketAddr>().map_err(|_| {
+            Failure::told(format!(
+                "-listen is `{listen}`; an address with a port is wanted, such as 127.0.0.1:8080"
+            ))
+        })?;
+    }
+    if let Some(port) = cx.flags.number("loopback-ssh-port") {
+        let port = u16::try_from(port).map_err(|_| {
+            Failure::told(format!("-loopback-ssh-port is {port}; a port is wanted, from 1 to 65535"))
+        })?;
+        options.addresses = AddressMode::Loopback { port };
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::told(format!("start the runtime: {error}")))?;
+    runtime.block_on(serve(cx, options))
+}
+
+async fn serve(cx: &Invocation, options: alicloud_local::CloudOptions) -> Outcome {
+    let cloud = Cloud::start(options).await.map_err(local::not_started)?;
+    let (key, secret) = cloud.credentials();
+    let endpoint = cloud.endpoint();
+    cx.ui.machine("cloud", &[&endpoint, &key, &secret])?;
+    // Lines that a shell understands, to be copied into another one.
+    for product in ["ECS", "VPC", "STS", "RAM"] {
+        cx.ui.say(&format!("export ALICLOUD_{product}_ENDPOINT={endpoint}"))?;
+    }
+    cx.ui.say(&format!("export ALICLOUD_ACCESS_KEY={key}"))?;
+    cx.ui.say(&format!("export ALICLOUD_SECRET_KEY={secret}"))?;
+    cx.ui.say("Serving; interrupt to stop.")?;
+
+    let look = Look { format: cx.ui.format, colours: false, timestamps: false };
+    let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
+    stage.interrupt.stop.cancelled().await;
+    cloud.shutdown().await;
+    stage.close(Ok(DONE)).await
+}

@@ -1,0 +1,258 @@
+//! Which cloud a command works in, and the components that work in it: the real one, or the embedded one of
+//! `-local`, which lives inside this process.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use alicloud_local::{AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, StartError, helper_main};
+use async_trait::async_trait;
+use kiln_alicloud::Setup;
+use kiln_core::component::Registry;
+use kiln_core::event::Events;
+use kiln_engine::gc::{CLOUD, EPHEMERAL};
+use kiln_remote::dial::{Dialer, Direct};
+use tokio::net::TcpStream;
+use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
+
+use crate::commands::meta::LOCAL_SPEED;
+use crate::env_vars::{ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, Environment};
+use crate::failure::Failure;
+use crate::flags::Parsed;
+
+/// The word that makes this program an instance's helper.
+const INSTANCE_WORD: &str = "__instance";
+
+/// The APIs that are pointed at the embedded cloud.
+const PRODUCTS: [&str; 4] = ["ECS", "VPC", "STS", "RAM"];
+
+/// The shortest pause between two looks at a state of the real cloud.
+const POLL_FLOOR: Duration = Duration::from_secs(1);
+
+/// Runs this process as the helper of an instance, if that is what it was started as.
+pub fn instance_helper() -> Option<ExitCode> {
+    let arguments: Vec<OsString> = std::env::args_os().collect();
+    match arguments.get(1) {
+        Some(word) if word == INSTANCE_WORD => {
+            let code = helper_main(&arguments[2..]);
+            Some(ExitCode::from(u8::try_from(code).unwrap_or(u8::MAX)))
+        }
+        _ => None,
+    }
+}
+
+/// What components are told of the cloud they work in.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The environment templates and components see.
+    pub environment: Environment,
+    /// How to reach the cloud and its machines.
+    pub setup: Setup,
+}
+
+impl Surroundings {
+    /// Returns the name by which journals know the cloud; `None`: the real one.
+    pub fn cloud(&self) -> Option<String> {
+        self.setup.place.get(CLOUD).cloned()
+    }
+}
+
+/// Returns the real cloud.
+pub fn direct(environment: &Environment) -> Surroundings {
+    surroundings(environment.clone(), Arc::new(Direct), BTreeMap::new(), POLL_FLOOR)
+}
+
+fn surroundings(
+    environment: Environment,
+    dialer: Arc<dyn Dialer>,
+    place: BTreeMap<String, String>,
+    poll_floor: Duration,
+) -> Surroundings {
+    let asked = environment.clone();
+    let setup = Setup { env: Arc::new(move |name| asked.get(name)), dialer, place, poll_floor };
+    Surroundings { environment, setup }
+}
+
+/// Returns every component there is: the tables of the rooms, joined.
+pub fn registry(place: &Surroundings) -> Registry {
+    let mut registry = Registry::default();
+    kiln_components::registry::register(&mut registry, Arc::clone(&place.setup.dialer));
+    kiln_alicloud::register(&mut registry, &place.setup);
+    registry
+}
+
+/// A running embedded cloud.
+pub struct Local {
+    cloud: Arc<Cloud>,
+    environment: Environment,
+    place: String,
+    speed: f64,
+    notes: JoinHandle<()>,
+}
+
+/// How the flags want the embedded cloud.
+#[derive(Debug, Default)]
+pub struct Wish {
+    /// How many times faster its states pass.
+    pub speed: Option<f64>,
+    /// Where it is kept.
+    pub state: Option<PathBuf>,
+    /// What the account owns.
+    pub with: Option<PathBuf>,
+}
+
+impl Wish {
+    /// Reads the flags of a build.
+    pub fn of_build(flags: &Parsed) -> Wish {
+        Wish {
+            speed: flags.factor("local-speed"),
+            state: flags.text("local-state").map(PathBuf::from),
+            with: flags.text("local-with").map(PathBuf::from),
+        }
+    }
+
+    /// Returns the options of a cloud, and the inventory's own words about its accounts.
+    pub fn options(&self, environment: &Environment) -> Result<CloudOptions, Failure> {
+        let helper = HelperProgram { path: own_program()?, args: vec![INSTANCE_WORD.into()] };
+        let mut options = CloudOptions::new(helper);
+        options.speed = self.speed.unwrap_or(LOCAL_SPEED);
+        options.state_dir = self.state.as_deref().map(absolute);
+        let mut inventory = match &self.with {
+            None => Inventory::default(),
+            Some(path) => read_inventory(path)?,
+        };
+        // The account is the user's own, unless the file says whose it is.
+        if inventory.account.access_keys.is_empty()
+            && let (Some(key), Some(secret)) =
+                (environment.filled(ALICLOUD_ACCESS_KEY), environment.filled(ALICLOUD_SECRET_KEY))
+        {
+            inventory.account.access_keys.insert(key, secret);
+        }
+        options.inventory = Some(inventory);
+        options.addresses = AddressMode::Mapped;
+        Ok(options)
+    }
+}
+
+impl Local {
+    /// Starts the embedded cloud as the flags want it.
+    pub async fn start(flags: &Parsed, environment: &Environment, events: &Events) -> Result<Local, Failure> {
+        let wish = Wish::of_build(flags);
+        let options = wish.options(environment)?;
+        let speed = options.speed;
+        let place = match &options.state_dir {
+            Some(dir) => dir.display().to_string(),
+            None => EPHEMERAL.to_owned(),
+        };
+        let cloud = Cloud::start(options).await.map_err(not_started)?;
+        let environment = environment.with(overlay(&cloud, environment));
+        let kept = match &wish.state {
+            Some(dir) => format!("; its state is kept in {}", dir.display()),
+            None => "; nothing of it is kept".to_owned(),
+        };
+        events
+            .say(format!("==> kiln: building in an embedded cloud, {speed}x as fast as the real one{kept}"))
+            .await;
+        let notes = notes(&cloud, events.clone());
+        Ok(Local { cloud: Arc::new(cloud), environment, place, speed, notes })
+    }
+
+    /// Returns the embedded cloud as components see it.
+    pub fn surroundings(&self) -> Surroundings {
+        let dialer = Arc::new(CloudDialer { cloud: Arc::downgrade(&self.cloud) });
+        let place = BTreeMap::from([(CLOUD.to_owned(), self.place.clone())]);
+        let poll_floor = POLL_FLOOR.div_f64(self.speed.max(1.0)).max(Duration::from_millis(5));
+        surroundings(self.environment.clone(), dialer, place, poll_floor)
+    }
+
+    /// Ends the cloud and every sandbox in it.
+    pub async fn shutdown(self) {
+        // Dialers know it weakly, so that nobody but us holds it now; dropping it would end it too, less orderly.
+        if let Some(cloud) = Arc::into_inner(self.cloud) {
+            cloud.shutdown().await;
+        }
+        self.notes.abort();
+        // Joined so that it lets go of its events.
+        let _ = self.notes.await;
+    }
+}
+
+/// Templates that name no credentials get the embedded account's, as `{{env}}` too; endpoints lead here.
+fn overlay(cloud: &Cloud, environment: &Environment) -> BTreeMap<String, String> {
+    let endpoint = cloud.endpoint();
+    let mut overlay: BTreeMap<String, String> =
+        PRODUCTS.iter().map(|product| (format!("ALICLOUD_{product}_ENDPOINT"), endpoint.clone())).collect();
+    let given = [ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY].map(|name| environment.filled(name).is_some());
+    if given != [true, true] {
+        let (key, secret) = cloud.credentials();
+        overlay.insert(ALICLOUD_ACCESS_KEY.to_owned(), key);
+        overlay.insert(ALICLOUD_SECRET_KEY.to_owned(), secret);
+    }
+    overlay
+}
+
+fn read_inventory(path: &Path) -> Result<Inventory, Failure> {
+    let shown = path.display();
+    let text =
+        std::fs::read_to_string(path).map_err(|error| Failure::told(format!("read `{shown}`: {error}")))?;
+    Inventory::from_json(&text).map_err(|error| Failure::told(format!("read `{shown}`: {}", chain(&error))))
+}
+
+fn own_program() -> Result<PathBuf, Failure> {
+    std::env::current_exe().map_err(|error| Failure::told(format!("find this program's own file: {error}")))
+}
+
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// Returns the failure of a cloud that did not start, with what to do about it.
+pub fn not_started(error: StartError) -> Failure {
+    Failure::told(format!("start the embedded cloud: {}", chain(&error)))
+}
+
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(&format!(": {cause}"));
+        source = cause.source();
+    }
+    text
+}
+
+/// What is simulated is said on screen.
+fn notes(cloud: &Cloud, events: Events) -> JoinHandle<()> {
+    let mut notes = cloud.notes();
+    tokio::spawn(async move {
+        loop {
+            match notes.recv().await {
+                Ok(note) => events.say(format!("==> kiln: [simulated] {note}")).await,
+                Err(RecvError::Lagged(missed)) => {
+                    events.say(format!("==> kiln: [simulated] and {missed} things more")).await;
+                }
+                Err(RecvError::Closed) => return,
+            }
+        }
+    })
+}
+
+/// Reaches the instances of the embedded cloud, and everything else straight out.
+struct CloudDialer {
+    cloud: Weak<Cloud>,
+}
+
+#[async_trait]
+impl Dialer for CloudDialer {
+    async fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
+        match self.cloud.upgrade().and_then(|cloud| cloud.dial(host, port)) {
+            Some(address) => TcpStream::connect(address).await,
+            None => Direct.dial(host, port).await,
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Where the time went: which steps of a build took how long, and which of them it waited for.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kiln_core::event::{Event, EventKind, Outcome};
+
+use super::durations::short;
+
+/// Gathers step times from events.
+#[derive(Debug, Default)]
+pub struct Times {
+    builds: Vec<(String, Build)>,
+}
+
+#[derive(Debug, Default)]
+struct Build {
+    open: BTreeMap<String, i64>,
+    steps: Vec<Step>,
+    begun: Option<i64>,
+    elapsed: Option<Duration>,
+}
+
+/// One step, in milliseconds since 1970.
+#[derive(Debug, Clone, PartialEq)]
+struct Step {
+    name: String,
+    start: i64,
+    end: i64,
+    failed: bool,
+}
+
+/// Two steps that follow each other may overlap by the resolution of the clock.
+const SLACK_MS: i64 = 5;
+
+impl Times {
+    /// Takes note of an event.
+    pub fn note(&mut self, event: &Event) {
+        let (Some(name), Ok(time)) = (&event.build, event.time.parse::<Timestamp>()) else {
+            return;
+        };
+        let now = time.as_millisecond();
+        let index = self.builds.iter().position(|(build, _)| build == name).unwrap_or_else(|| {
+            self.builds.push((name.clone(), Build::default()));
+            self.builds.len() - 1
+        });
+        let build = &mut self.builds[index].1;
+        match &event.kind {
+            EventKind::BuildStarted => build.begun = Some(now),
+            EventKind::StepStarted { step } => {
+                build.open.insert(step.clone(), now);
+            }
+            EventKind::StepFinished { step, outcome, elapsed } => {
+                let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
+                let start = build.open.remove(step).unwrap_or(now.saturating_sub(millis));
+                let failed = matches!(outcome, Outcome::Failed | Outcome::Cancelled);
+                build.steps.push(Step { name: step.clone(), start, end: now, failed });
+            }
+            EventKind::BuildFinished { elapsed, .. } => build.elapsed = Some(*elapsed),
+            _ => {}
+        }
+    }
+
+    /// Returns the closing table, or nothing if no build told of its steps.
+    pub fn table(&self, bold: bool) -> Option<String> {
+        let told: Vec<&(String, Build)> =
+            self.builds.iter().filter(|(_, build)| !build.steps.is_empty()).collect();
+        if told.is_empty() {
+            return None;
+        }
+        let width = told.iter().flat_map(|(_, build)| &build.steps).map(|step| step.name.chars().count() + 4);
+        let width = width.chain(told.iter().map(|(name, _)| name.chars().count())).max().unwrap_or(0).max(24);
+        let mut text =
+            String::from("==> Where the time went (* the build waited for it; the rest ran alongside):");
+        for (name, build) in told {
+            text.push_str(&build.table(name, width, bold));
+        }
+        Some(text)
+    }
+}
+
+impl Build {
+    fn table(&self, name: &str, width: usize, bold: bool) -> String {
+        let begun = self.begun.or_else(|| self.steps.iter().map(|step| step.start).min()).unwrap_or(0);
+        let last = self.steps.iter().map(|step| step.end).max().unwrap_or(begun);
+        let total = self.elapsed.unwrap_or_else(|| span(begun, last));
+        let share = |part: Duration| match total.as_secs_f64() {
+            0.0 => 0.0,
+            whole => 100.0 * part.as_secs_f64() / whole,
+        };
+        let mut text = format!("\n    {name:<width$}  {:>8}", short(total));
+        let mut steps = self.steps.clone();
+        steps.sort_by_key(|step| (step.start, step.end));
+        let waited_for = critical_path(&steps);
+        let mut accounted = Duration::ZERO;
+        for (index, step) in steps.iter().enumerate() {
+            let critical = waited_for.contains(&index);
+            let took = span(step.start, step.end);
+            if critical {
+                accounted += took;
+            }
+            let mark = if critical { '*' } else { ' ' };
+            let failed = if step.failed { "  failed" } else { "" };
+            let label = format!("  {mark} {}", step.name);
+            let row = format!("{label:<width$}  {:>8}  {:>3.0}%{failed}", short(took), share(took));
+            text.push_str("\n    ");
+            match critical && bold {
+                true => text.push_str(&format!("\x1b[1m{row}\x1b[0m")),
+                false => text.push_str(&row),
+            }
+        }
+        let rest = total.saturating_sub(accounted);
+        let label = "    the rest";
+        text.push_str(&format!("\n    {label:<width$}  {:>8}  {:>3.0}%", short(rest), share(rest)));
+        text
+    }
+}
+
+fn span(start: i64, end: i64) -> Duration {
+    Duration::from_millis(u64::try_from(end - start).unwrap_or(0))
+}
+
+/// Returns the steps the end had to wait for: from the last one back, each time the one that ended last before the
+/// next began. `steps` are in order of their beginning.
+fn critical_path(steps: &[Step]) -> Vec<usize> {
+    let mut path = Vec::new();
+    let mut before = i64::MAX;
+    loop {
+        let next = (0..steps.len())
+            .filter(|index| !path.contains(index) && steps[*index].end <= before.saturating_add(SLACK_MS))
+            .max_by_key(|&index| (steps[index].end, -steps[index].start));
+        let Some(index) = next else {
+            path.reverse();
+            return path;
+        };
+        before = steps[index].start;
+        path.push(index);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(name: &str, start: i64, end: i64) -> Step {
+        Step { name: name.to_owned(), start, end, failed: false }
+    }
+
+    #[test]
+    fn the_path_is_what_the_end_waited_for() {
+        let steps = [
+            step("image", 0, 300),
+            step("key", 0, 900),
+            step("network", 0, 2000),
+            step("instance", 2001, 9000),
+        ];
+        assert_eq!(critical_path(&steps), [2, 3]);
+        assert_eq!(critical_path(&[]), [0usize; 0]);
+        // A step without extent must not go round for ever.
+        assert_eq!(critical_path(&[step("a", 5, 5), step("b", 5, 5)]).len(), 2);
+    }
+
+    #[test]
+    fn the_table_tells_shares_and_marks_the_path() {
+        let build = Build {
+            steps: vec![step("network", 0, 2000), step("key", 0, 900), step("instance", 2001, 9000)],
+            begun: Some(0),
+            elapsed: Some(Duration::from_secs(10)),
+            open: BTreeMap::new(),
+        };
+        let times = Times { builds: vec![("alicloud-ecs".to_owned(), build)] };
+        insta::assert_snapshot!(times.table(false).unwrap(), @r"
+        ==> Where the time went (* the build waited for it; the rest ran alongside):
+            alicloud-ecs                 10.0s
+                key                      900ms    9%
+              * network                   2.0s   20%
+              * instance                  7.0s   70%
+                the rest                  1.0s   10%
+        ");
+    }
+}
