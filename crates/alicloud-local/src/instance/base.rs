@@ -340,7 +340,7 @@ fn hide(host: &Path, patch: &Path) -> io::Result<()> {
     mode(patch, facts.mode() & 0o7777)?;
     for entry in fs::read_dir(host)? {
         let entry = entry?;
-        let facts = entry.metadata()?;
+        let Ok(facts) = entry.metadata() else { continue };
         let below = patch.join(entry.file_name());
         if !tree::is_public(&facts) {
             tree::whiteout(&below)?;

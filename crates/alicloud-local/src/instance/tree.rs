@@ -146,8 +146,18 @@ impl Copier<'_> {
                     continue;
                 }
                 let (child, below) = (from.join(&name), below.join(&name));
-                if (self.wanted)(&below, &fs::symlink_metadata(&child)?) {
-                    self.entry(&child, &to.join(&name), &below)?;
+                let facts = match fs::symlink_metadata(&child) {
+                    // What goes while we look was never there.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    other => other?,
+                };
+                if (self.wanted)(&below, &facts) {
+                    match self.entry(&child, &to.join(&name), &below) {
+                        Err(error)
+                            if error.kind() == io::ErrorKind::NotFound
+                                && fs::symlink_metadata(&child).is_err() => {}
+                        other => other?,
+                    }
                 }
             }
             Ok(())

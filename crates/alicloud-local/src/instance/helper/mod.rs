@@ -23,6 +23,7 @@ pub fn helper_main(args: &[OsString]) -> i32 {
     // A terminal's Ctrl-C goes to its whole foreground group; it must not reach the sandboxes,
     // whose end is the server's decision.
     let _ = nix::unistd::setsid();
+    sys::leave_everything_behind();
     match args.first().and_then(|word| word.to_str()) {
         Some("init") => init::run(),
         Some("enter") => enter::run(),

@@ -11,7 +11,7 @@ use russh::{ChannelWriteHalf, Sig};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStdin};
 use tokio::sync::{Semaphore, mpsc};
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use crate::instance::helper::wire::EnterRequest;
 use crate::instance::machine::{Shared, State};
@@ -43,7 +43,8 @@ struct Running {
     room: Arc<Semaphore>,
     process: Option<u32>,
     terminal: Option<Terminal>,
-    hung_up: CancellationToken,
+    /// The channel's end, or that of the whole connection, hangs up.
+    _hangs_up: DropGuard,
 }
 
 impl Opened {
@@ -88,7 +89,7 @@ impl Opened {
             room: room.clone(),
             process: child.id(),
             terminal,
-            hung_up: hung_up.clone(),
+            _hangs_up: hung_up.clone().drop_guard(),
         });
         let attended = Attended { machine: machine.clone(), writer: self.writer.clone(), handle };
         tokio::spawn(async move {
@@ -122,12 +123,6 @@ impl Opened {
     pub fn signal(&mut self, signal: &Sig) {
         if let Some(Running { process: Some(process), .. }) = &self.running {
             process::signal(*process, signal);
-        }
-    }
-
-    pub fn hang_up(self) {
-        if let Some(running) = self.running {
-            running.hung_up.cancel();
         }
     }
 }

@@ -171,9 +171,7 @@ impl Handler for Session {
     }
 
     async fn channel_close(&mut self, channel: ChannelId, _: &mut Connection) -> Result<(), russh::Error> {
-        if let Some(opened) = self.channels.remove(&channel) {
-            opened.hang_up();
-        }
+        self.channels.remove(&channel);
         Ok(())
     }
 
