@@ -34,10 +34,9 @@ fn assume_role(cx: &mut Cx<'_>) -> Answer {
     let arn = cx.params.text("RoleArn");
     let session = cx.params.text("RoleSessionName");
     let parts: Vec<&str> = arn.split(':').collect();
-    let [_, _, "ram" | "", _, owner, rest] = &parts[..] else {
+    let ["acs", "ram", _, owner, rest] = &parts[..] else {
         return Err(ApiError::invalid("RoleArn"));
     };
-    // `acs:ram::<account>:role/<name>` has five colons.
     let name = rest.strip_prefix("role/").ok_or_else(|| ApiError::invalid("RoleArn"))?.to_owned();
     let (owner, seconds) = ((*owner).to_owned(), cx.params.number::<u64>("DurationSeconds")?.unwrap_or(3600));
     if !(900..=43200).contains(&seconds) {

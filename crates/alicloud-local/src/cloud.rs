@@ -28,6 +28,8 @@ use crate::options::{AddressMode, CloudOptions};
 use crate::store::{Store, StoreError};
 
 mod forward;
+#[cfg(test)]
+mod tests;
 
 /// How long open connections may take to end when the cloud is shut down.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -180,11 +182,6 @@ impl Cloud {
         self.inner.machines.close(self.inner.store.keeps()).await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
-    }
-
-    #[cfg(test)]
-    pub(crate) fn inner(&self) -> &Arc<Inner> {
-        &self.inner
     }
 }
 

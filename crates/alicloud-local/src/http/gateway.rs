@@ -207,7 +207,8 @@ fn authenticate(
     };
     let action = api::find(product, name).ok_or_else(|| refuse("InvalidAction.NotFound"))?;
     let now = Moment(Timestamp::now().as_millisecond());
-    let caller = cloud.with_state(|state| signature::verify(request, state, &cloud.nonces, now))?;
+    let caller =
+        cloud.with_state(|state| signature::verify(request, state, &cloud.nonces, now, cloud.clock.now()))?;
     Ok((caller, action))
 }
 

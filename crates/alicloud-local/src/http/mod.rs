@@ -10,6 +10,8 @@ mod signature;
 pub use connection::{Connections, Peer};
 pub use gateway::router;
 pub use signature::Nonces;
+#[cfg(test)]
+pub use signature::{encoded, sign_acs3, sign_rpc};
 
 /// Writes bytes in lower-case hexadecimal.
 pub fn hex(bytes: &[u8]) -> String {

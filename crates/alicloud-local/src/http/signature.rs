@@ -46,7 +46,7 @@ impl Nonces {
 }
 
 /// Percent-encodes as the signatures want it.
-fn encoded(text: &str) -> String {
+pub fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         match byte {
@@ -95,11 +95,18 @@ fn acs3_canonical(request: &Request, signed: &str, body_hash: &str) -> String {
     format!("{}\n{}\n{query}\n{lines}\n{signed}\n{body_hash}", request.method, request.path)
 }
 
-/// Finds out who signed a request, or says what is wrong with it. `now` is real time, whatever the cloud's clock says.
-pub fn verify(request: &Request, state: &State, nonces: &Nonces, now: Moment) -> Result<Caller, ApiError> {
+/// Finds out who signed a request, or says what is wrong with it. `now` is real time, by which callers date their
+/// requests; `here` is the cloud's, by which temporary keys end.
+pub fn verify(
+    request: &Request,
+    state: &State,
+    nonces: &Nonces,
+    now: Moment,
+    here: Moment,
+) -> Result<Caller, ApiError> {
     match request.header("authorization") {
-        Some(authorization) => verify_acs3(request, authorization, state, nonces, now),
-        None => verify_rpc(request, state, nonces, now),
+        Some(authorization) => verify_acs3(request, authorization, state, nonces, now, here),
+        None => verify_rpc(request, state, nonces, now, here),
     }
 }
 
@@ -131,7 +138,13 @@ fn check_time(text: &str, now: Moment) -> Result<(), ApiError> {
     if apart > WINDOW { Err(refuse("InvalidTimeStamp.Expired")) } else { Ok(()) }
 }
 
-fn verify_rpc(request: &Request, state: &State, nonces: &Nonces, now: Moment) -> Result<Caller, ApiError> {
+fn verify_rpc(
+    request: &Request,
+    state: &State,
+    nonces: &Nonces,
+    now: Moment,
+    here: Moment,
+) -> Result<Caller, ApiError> {
     let wanted = |name: &str| request.param(name).ok_or_else(|| ApiError::missing(name));
     let key_id = wanted("AccessKeyId")?;
     let (signature, nonce, time) = (wanted("Signature")?, wanted("SignatureNonce")?, wanted("Timestamp")?);
@@ -144,7 +157,7 @@ fn verify_rpc(request: &Request, state: &State, nonces: &Nonces, now: Moment) ->
     if rpc_signature(&key.secret, &text) != signature {
         return Err(mismatch(&text, None));
     }
-    check_token(key, request.param("SecurityToken"), now)?;
+    check_token(key, request.param("SecurityToken"), here)?;
     nonces.note(key_id, nonce, now)?;
     Ok(Caller { uid: uid.to_owned(), arn: key.arn.clone() })
 }
@@ -155,6 +168,7 @@ fn verify_acs3(
     state: &State,
     nonces: &Nonces,
     now: Moment,
+    here: Moment,
 ) -> Result<Caller, ApiError> {
     let incomplete = || refuse("IncompleteSignature");
     let fields = authorization.strip_prefix("ACS3-HMAC-SHA256 ").ok_or_else(incomplete)?;
@@ -187,7 +201,7 @@ fn verify_acs3(
     if acs3_signature(&key.secret, &text) != signature {
         return Err(mismatch(&text, Some(&canonical)));
     }
-    check_token(key, request.header("x-acs-security-token"), now)?;
+    check_token(key, request.header("x-acs-security-token"), here)?;
     nonces.note(key_id, nonce, now)?;
     Ok(Caller { uid: uid.to_owned(), arn: key.arn.clone() })
 }
@@ -200,6 +214,58 @@ fn mismatch(text: &str, canonical: Option<&str>) -> ApiError {
         message.push_str(&format!(" server canonical request is:{canonical}"));
     }
     error.saying(message)
+}
+
+/// Signs in the older form, as a client of the tests does: returns the value of `Signature`.
+#[cfg(test)]
+pub fn sign_rpc(method: &str, params: &[(String, String)], secret: &str) -> String {
+    let request = Request {
+        method: method.parse().unwrap(),
+        path: "/".to_owned(),
+        headers: axum::http::HeaderMap::new(),
+        query: params.to_vec(),
+        form: Vec::new(),
+        body: Vec::new(),
+    };
+    rpc_signature(secret, &rpc_text(&request))
+}
+
+/// Signs in the newer form with an empty body: returns the headers, `authorization` among them.
+#[cfg(test)]
+pub fn sign_acs3(
+    host: &str,
+    query: &[(String, String)],
+    headers: &[(&str, String)],
+    key: &(String, String),
+) -> axum::http::HeaderMap {
+    let mut map = axum::http::HeaderMap::new();
+    map.insert("host", host.parse().unwrap());
+    map.insert("x-acs-content-sha256", hex(&Sha256::digest(b"")).parse().unwrap());
+    for (name, value) in headers {
+        let name: axum::http::HeaderName = name.parse().unwrap();
+        map.insert(name, value.parse().unwrap());
+    }
+    let mut names: Vec<String> = map.keys().map(|name| name.as_str().to_owned()).collect();
+    names.sort();
+    let request = Request {
+        method: axum::http::Method::POST,
+        path: "/".to_owned(),
+        headers: map,
+        query: query.to_vec(),
+        form: Vec::new(),
+        body: Vec::new(),
+    };
+    let signed = names.join(";");
+    let canonical = acs3_canonical(&request, &signed, &hex(&Sha256::digest(b"")));
+    let text = format!("ACS3-HMAC-SHA256\n{}", hex(&Sha256::digest(canonical.as_bytes())));
+    let authorization = format!(
+        "ACS3-HMAC-SHA256 Credential={},SignedHeaders={signed},Signature={}",
+        key.0,
+        acs3_signature(&key.1, &text)
+    );
+    let mut map = request.headers;
+    map.insert("authorization", authorization.parse().unwrap());
+    map
 }
 
 #[cfg(test)]

@@ -1,0 +1,8 @@
+//! The cloud as a client sees it: over HTTP, with a clock that stands until it is stepped and machines that only note
+//! what is asked of them.
+
+mod build;
+mod faults;
+mod gateway;
+mod refusals;
+mod world;
