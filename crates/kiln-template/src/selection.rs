@@ -31,10 +31,10 @@ impl Selection {
             .filter(|(_, name)| !name.is_empty() && !names.contains(&name.as_str()))
             .map(|(flag, name)| {
                 let hint = match nearest(name, names.iter().copied()) {
-                    Some(near) => format!("is `{near}` meant?"),
-                    None if name.contains(['*', '?', '[', '{']) => {
+                    _ if name.contains(['*', '?', '[', '{']) => {
                         format!("JSON templates take whole names, not patterns: {}", names.join(", "))
                     }
+                    Some(near) => format!("is `{near}` meant?"),
                     None => format!("names are: {}", names.join(", ")),
                 };
                 Fault::new(format!("`-{flag}={name}` matches nothing")).hint(hint)

@@ -3,13 +3,13 @@
 use kiln_core::diagnostic::{Fault, nearest};
 
 use super::given::Given;
-use super::messages::Stage;
+use super::messages::{Stage, first, multi_error};
 use super::model::{Filter, Template, Word};
 use crate::version::Version;
 
 /// There are builders, and `only`, `except` and `override` name them.
 pub(super) fn references(template: &Template) -> Stage {
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(multi_error);
     if template.builders.is_empty() {
         let hint = "add one, such as \"builders\": [{ \"type\": \"alicloud-ecs\", … }]";
         stage.add(Fault::new("at least one builder must be defined").hint(hint));
@@ -64,7 +64,7 @@ impl Names<'_> {
 
 /// The template is not for a later version.
 pub(super) fn minimum_version(template: &Template, core_version: &str) -> Stage {
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(first);
     let Some(Word { text, span }) = &template.min_version else { return stage };
     match (Version::parse(text), Version::parse(core_version)) {
         (Err(error), _) => {
@@ -82,7 +82,7 @@ pub(super) fn minimum_version(template: &Template, core_version: &str) -> Stage 
 
 /// Every variable without a default has a value.
 pub(super) fn required_variables(template: &Template, given: &Given) -> Stage {
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(multi_error);
     for (name, variable) in &template.variables {
         if variable.default.is_none() && !given.0.contains_key(name) {
             let fault = Fault::new(format!("required variable not set: {name}")).at(variable.span.clone());

@@ -58,7 +58,8 @@ impl Given {
                     true => "unexpected EOF",
                     false => &error.message,
                 };
-                let hint = error.hint.unwrap_or("a variables file is one JSON object of strings");
+                let hint =
+                    error.hint.unwrap_or_else(|| "a variables file is one JSON object of strings".to_owned());
                 return Err(unreadable(words).fault(Fault::new(&error.message).at(Some(span)).hint(hint)));
             }
             Err(ParseError::Number(_, span)) => {

@@ -6,15 +6,25 @@ use kiln_core::diagnostic::Fault;
 
 /// Faults of one stage: the lines Packer would print, and the faults with their places. Packer stops at the first
 /// stage that has any; Kiln prints that stage's text and shows the faults of all.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stage {
     /// Packer's lines, in its order.
-    pub lines: Vec<String>,
+    lines: Vec<String>,
+    /// How Packer prints them.
+    list: List,
     /// The faults.
     pub faults: Vec<Fault>,
 }
 
+/// Lines to text: [`multi_error`], [`decoding_errors`] or [`first`].
+type List = fn(&[String]) -> String;
+
 impl Stage {
+    /// Returns a stage without faults.
+    pub fn new(list: List) -> Stage {
+        Stage { lines: Vec::new(), list, faults: Vec::new() }
+    }
+
     /// Adds a fault whose message is Packer's line.
     pub fn add(&mut self, fault: Fault) {
         self.lines.push(fault.message.clone());
@@ -26,11 +36,15 @@ impl Stage {
         self.lines.push(line);
         self.faults.extend(faults);
     }
+}
 
-    /// Returns Packer's text, if there is anything to say.
-    pub fn text(&self, list: fn(&[String]) -> String) -> Option<String> {
-        (!self.lines.is_empty()).then(|| list(&self.lines))
-    }
+/// Returns Packer's text of the first stage that has any, and the faults of all as they follow in the text; those
+/// without a place come last.
+pub(super) fn told(stages: Vec<Stage>) -> Option<(String, Vec<Fault>)> {
+    let text = stages.iter().find(|stage| !stage.lines.is_empty()).map(|stage| (stage.list)(&stage.lines))?;
+    let mut faults: Vec<Fault> = stages.into_iter().flat_map(|stage| stage.faults).collect();
+    faults.sort_by_key(|fault| fault.span.as_ref().map_or(usize::MAX, |span| span.start));
+    Some((text, faults))
 }
 
 /// `2 errors occurred:` with starred lines and an empty line at the end.

@@ -64,7 +64,10 @@ pub fn parse(bytes: &[u8], source: &Arc<Source>) -> Result<Parsed, ParseError> {
     parser.skip_space();
     match parser.peek() {
         None => Ok(Parsed { value, duplicates }),
-        Some(_) => Err(parser.unexpected("after top-level value", None)),
+        Some(_) => {
+            let hint = "the text goes on after the template's last bracket";
+            Err(parser.unexpected("after top-level value", Some(hint)))
+        }
     }
 }
 
@@ -77,7 +80,7 @@ fn parse_value<'a>(
     bytes: &'a [u8],
     source: &'a Arc<Source>,
 ) -> Result<(Value, Vec<Duplicate>, Parser<'a>), ParseError> {
-    let mut parser = Parser { bytes, source, at: 0, grown: 0, depth: 0, duplicates: Vec::new() };
+    let mut parser = Parser { bytes, source, at: 0, grown: 0, open: Vec::new(), duplicates: Vec::new() };
     parser.skip_space();
     let value = parser.value()?;
     let duplicates = std::mem::take(&mut parser.duplicates);
@@ -91,7 +94,8 @@ struct Parser<'a> {
     at: usize,
     /// By how many bytes the text before `at` is longer than the bytes: spans count in the text.
     grown: usize,
-    depth: usize,
+    /// Where the brackets stand that are still open, in the text.
+    open: Vec<usize>,
     duplicates: Vec<Duplicate>,
 }
 
@@ -121,9 +125,17 @@ impl Parser<'_> {
             Some(byte) => (format!("invalid character {} {context}", quote_byte(byte)), self.at + 1, hint),
             None => ("unexpected end of JSON input".to_owned(), self.bytes.len(), None),
         };
-        let hint = hint.or_else(|| self.hint());
+        let hint =
+            hint.or_else(|| self.hint()).map_or_else(|| self.never_closed(), |hint| Some(hint.to_owned()));
         let span = Span::new(self.source, self.place(), (self.place() + 1).min(self.source.text.len()));
         ParseError::Syntax(SyntaxError { message, offset, hint }, span)
+    }
+
+    /// At the end of the text: the innermost bracket that is still open.
+    fn never_closed(&self) -> Option<String> {
+        let open = *self.open.last().filter(|_| self.at >= self.bytes.len())?;
+        let bracket = Span::new(self.source, open, open + 1);
+        Some(format!("the `{}` at {bracket} is never closed", bracket.text()))
     }
 
     /// What the next bytes say about the mistake.
@@ -166,15 +178,15 @@ impl Parser<'_> {
     }
 
     fn nested(&mut self, parse: fn(&mut Self) -> Result<Kind, ParseError>) -> Result<Kind, ParseError> {
+        self.open.push(self.place());
         self.at += 1;
-        self.depth += 1;
-        if self.depth > MOST_NESTED {
+        if self.open.len() > MOST_NESTED {
             let error = SyntaxError { message: "exceeded max depth".to_owned(), offset: self.at, hint: None };
             return Err(ParseError::Syntax(error, self.span_from(self.place() - 1)));
         }
-        let kind = parse(self);
-        self.depth -= 1;
-        kind
+        let kind = parse(self)?;
+        self.open.pop();
+        Ok(kind)
     }
 
     fn object(&mut self) -> Result<Kind, ParseError> {

@@ -11,7 +11,7 @@ use kiln_core::value::{Entry, Kind, Object, Value};
 
 use super::check;
 use super::given::Given;
-use super::messages::{Stage, first, multi_error};
+use super::messages::{Stage, first, told};
 use super::model::{Builder, Provisioner, Template, Word};
 use super::shape::go_kind;
 use super::variables::{self, Variables};
@@ -51,7 +51,7 @@ impl Template {
     pub fn variables(&self, options: &PlanOptions, world: &dyn World) -> Result<Variables, PlanError> {
         let given = Given::read(options, world)?;
         variables::render(self, &given, world, &options.core_version)
-            .map_err(|stage| PlanError::Faulty(diagnostic(vec![(stage, first)]).into()))
+            .map_err(|stage| PlanError::Faulty(diagnostics(vec![stage])))
     }
 
     /// Returns the variables and the builders by rendered name, or all faults.
@@ -61,22 +61,22 @@ impl Template {
         options: &PlanOptions,
         world: &dyn World,
     ) -> Result<(Variables, BTreeMap<String, &Builder>), Diagnostics> {
-        let mut stages: Vec<(Stage, fn(&[String]) -> String)> = vec![
-            (check::references(self), multi_error),
-            (check::minimum_version(self, &options.core_version), first),
-            (check::required_variables(self, given), multi_error),
+        let mut stages = vec![
+            check::references(self),
+            check::minimum_version(self, &options.core_version),
+            check::required_variables(self, given),
         ];
         let variables = match variables::render(self, given, world, &options.core_version) {
             Ok(variables) => Some(variables),
             Err(stage) => {
-                stages.push((stage, first));
+                stages.push(stage);
                 None
             }
         };
         let mut names = BTreeMap::new();
         if let Some(variables) = &variables {
             let evaluation = Evaluation { template: self, variables, options, world };
-            let mut stage = Stage::default();
+            let mut stage = Stage::new(first);
             for builder in &self.builders {
                 match evaluation.render(&builder.name.text) {
                     // Two builders with one rendered name are one build, in Packer too.
@@ -87,13 +87,11 @@ impl Template {
                     }
                 }
             }
-            stages.push((stage, first));
+            stages.push(stage);
         }
         match variables {
-            Some(variables) if stages.iter().all(|(stage, _)| stage.faults.is_empty()) => {
-                Ok((variables, names))
-            }
-            _ => Err(diagnostic(stages).into()),
+            Some(variables) if stages.iter().all(|stage| stage.faults.is_empty()) => Ok((variables, names)),
+            _ => Err(diagnostics(stages)),
         }
     }
 
@@ -134,11 +132,10 @@ impl Template {
     }
 }
 
-/// One headless error, as Packer prints such faults.
-fn diagnostic(stages: Vec<(Stage, fn(&[String]) -> String)>) -> Diagnostic {
-    let text = stages.iter().find_map(|(stage, list)| stage.text(*list)).unwrap_or_default();
-    let faults = stages.into_iter().flat_map(|(stage, _)| stage.faults).collect();
-    Diagnostic { faults, ..Diagnostic::error("").detail(text) }
+/// One error without a headline, as Packer prints such faults.
+fn diagnostics(stages: Vec<Stage>) -> Diagnostics {
+    let (text, faults) = told(stages).unwrap_or_default();
+    Diagnostic { faults, ..Diagnostic::error("").detail(text) }.into()
 }
 
 fn not_initialised(name: &str, faults: Vec<Fault>) -> Diagnostic {

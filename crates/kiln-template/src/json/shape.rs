@@ -3,11 +3,12 @@
 //! Keys are looked up as mapstructure does: the exact spelling first, then any other case. `shown` is the name a
 //! message gives the field; it is Go's field name where Packer's declaration has no tag.
 
+use std::time::Duration;
+
 use kiln_core::diagnostic::Fault;
 use kiln_core::duration;
 use kiln_core::span::Span;
 use kiln_core::value::{Entry, Kind, Object, Value};
-use std::time::Duration;
 
 use super::model::{Filter, Word};
 
@@ -48,14 +49,7 @@ impl<'a> Fields<'a> {
 
     /// Returns a list of texts.
     pub fn strings(&mut self, name: &str, shown: &str) -> Vec<Word> {
-        let Some(entry) = self.find(name) else { return Vec::new() };
-        let Some(list) = entry.value.as_list() else {
-            let got = go_kind(&entry.value);
-            let message = format!("'{shown}': source data must be an array or slice, got {got}");
-            self.fault(message, &entry.value).hint =
-                Some("put it into brackets: a list is wanted".to_owned());
-            return Vec::new();
-        };
+        let list = self.list(name, shown);
         let mut words = Vec::new();
         for (index, value) in list.iter().enumerate() {
             match &value.kind {
@@ -71,7 +65,8 @@ impl<'a> Fields<'a> {
     pub fn object(&mut self, name: &str, shown: &str) -> Option<&'a Object> {
         let entry = self.find(name)?;
         if entry.value.as_object().is_none() {
-            self.fault(format!("'{shown}' expected a map, got '{}'", go_kind(&entry.value)), &entry.value);
+            let message = format!("'{shown}' expected a map, got '{}'", go_kind(&entry.value));
+            self.fault(message, &entry.value).hint = Some("an object is wanted: { … }".to_owned());
         }
         entry.value.as_object()
     }
@@ -81,7 +76,9 @@ impl<'a> Fields<'a> {
         let Some(entry) = self.find(name) else { return &[] };
         if entry.value.as_list().is_none() {
             let got = go_kind(&entry.value);
-            self.fault(format!("'{shown}': source data must be an array or slice, got {got}"), &entry.value);
+            let message = format!("'{shown}': source data must be an array or slice, got {got}");
+            self.fault(message, &entry.value).hint =
+                Some("put it into brackets: a list is wanted".to_owned());
         }
         entry.value.as_list().unwrap_or_default()
     }
@@ -105,7 +102,7 @@ impl<'a> Fields<'a> {
                 Ok(duration) => return duration,
                 Err(error) => {
                     let fault = self.fault(format!("error decoding '{name}': {error}"), value);
-                    fault.hint = Some("write a number with its unit, such as \"30s\" or \"5m\"".to_owned());
+                    fault.hint = Some(DURATION_HINT.to_owned());
                 }
             },
             Kind::Number(number) if number.as_f64() >= 0.0 => {
@@ -129,9 +126,17 @@ impl<'a> Fields<'a> {
     }
 
     fn unconvertible(&mut self, shown: &str, wanted: &str, value: &Value) {
-        self.fault(unconvertible(shown, wanted, value), value);
+        let hint = match (wanted, &value.kind) {
+            ("string", Kind::Number(_) | Kind::Bool(_)) => "write it in quotes",
+            ("bool", _) => "write true or false, without quotes",
+            ("time.Duration", _) => DURATION_HINT,
+            _ => "a single text is wanted",
+        };
+        self.fault(unconvertible(shown, wanted, value), value).hint = Some(hint.to_owned());
     }
 }
+
+const DURATION_HINT: &str = "write a number with its unit, such as \"30s\" or \"5m\"";
 
 /// Returns the entry mapstructure would read for `name`, with its key.
 pub(super) fn find<'a>(object: &'a Object, name: &str) -> Option<(&'a str, &'a Entry)> {

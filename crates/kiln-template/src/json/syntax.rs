@@ -10,7 +10,7 @@ pub struct SyntaxError {
     /// How many bytes were read, the offending one included.
     pub offset: usize,
     /// What to do about it, where that can be told.
-    pub hint: Option<&'static str>,
+    pub hint: Option<String>,
 }
 
 impl SyntaxError {

@@ -6,7 +6,7 @@ use kiln_core::diagnostic::{Fault, nearest};
 use kiln_core::span::{Source, Span};
 use kiln_core::value::{Entry, Kind, Object, Value};
 
-use super::messages::{Stage, decoding_errors, first, multi_error};
+use super::messages::{Stage, decoding_errors, first, multi_error, told};
 use super::model::{Builder, Override, PostProcessor, Provisioner, Template, Variable, Word};
 use super::parse::{Duplicate, ParseError, Parsed, parse, to_text};
 use super::shape::{Fields, find, go_kind, unconvertible, without};
@@ -52,8 +52,7 @@ pub fn load(input: &TemplateInput) -> Result<Template, LoadError> {
 fn broken(error: ParseError, text: &[u8]) -> LoadError {
     match error {
         ParseError::Syntax(error, span) => {
-            let fault =
-                Fault { hint: error.hint.map(str::to_owned), ..Fault::new(&error.message).at(Some(span)) };
+            let fault = Fault { hint: error.hint.clone(), ..Fault::new(&error.message).at(Some(span)) };
             LoadError::new(format!("Error parsing JSON: {}", error.placed(text))).fault(fault)
         }
         ParseError::Number(number, span) => {
@@ -74,27 +73,18 @@ fn read(Parsed { value, duplicates }: Parsed) -> Result<Template, LoadError> {
             return Err(LoadError::new(&message).fault(Fault::new(message).at(value.span.clone()).hint(hint)));
         }
     };
-    let mut reader = Reader { template: Template::default(), elements: Stage::default() };
+    let mut reader = Reader { template: Template::default(), elements: Stage::new(multi_error) };
     let shape = reader.root(object);
-    let stages = [
-        (duplicate_keys(duplicates), first as fn(&[String]) -> String),
-        (shape, decoding_errors),
-        comments(object),
-        (unknown_keys(object), multi_error),
-        (reader.elements, multi_error),
-    ];
-    let message = stages.iter().find_map(|(stage, list)| stage.text(*list));
-    match message {
+    let stages =
+        vec![duplicate_keys(duplicates), shape, comments(object), unknown_keys(object), reader.elements];
+    match told(stages) {
         None => Ok(reader.template),
-        Some(message) => Err(LoadError {
-            message,
-            faults: stages.into_iter().flat_map(|(stage, _)| stage.faults).collect(),
-        }),
+        Some((message, faults)) => Err(LoadError { message, faults }),
     }
 }
 
 fn duplicate_keys(duplicates: Vec<Duplicate>) -> Stage {
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(first);
     for Duplicate { key, first, again } in duplicates {
         let fault = Fault::new(format!("template has duplicate field: {key}")).at(Some(again));
         stage.add(fault.hint(format!("it stands first at {first}")));
@@ -124,19 +114,19 @@ fn root_entry<'a>(object: &'a Object, key: &str, shown: &str) -> Option<(&'a str
     found.or_else(|| find(object, key))
 }
 
-fn comments(object: &Object) -> (Stage, fn(&[String]) -> String) {
-    let mut stage = Stage::default();
+fn comments(object: &Object) -> Stage {
+    let mut stage = Stage::new(first);
     for (key, entry) in unused(object) {
         if key.starts_with('_') && entry.value.as_str().is_none() {
             let message = format!("Failed to cast root level comment value in comment {key:?} to string.");
             stage.add(Fault::new(message).at(entry.value.span.clone()).hint("write the comment in quotes"));
         }
     }
-    (stage, first)
+    stage
 }
 
 fn unknown_keys(object: &Object) -> Stage {
-    let mut stage = Stage::default();
+    let mut stage = Stage::new(multi_error);
     for (key, entry) in unused(object) {
         if key.starts_with('_') {
             continue;
@@ -194,7 +184,7 @@ impl Reader {
                 Err(wrong) => self.wrong("On Error Cleanup Provisioner error", wrong),
             }
         }
-        let mut shape = Stage::default();
+        let mut shape = Stage::new(decoding_errors);
         fields.faults.into_iter().for_each(|fault| shape.add(fault));
         shape
     }
@@ -272,15 +262,20 @@ impl Reader {
         let mut chain = Vec::new();
         for (index, raw) in elements.iter().enumerate() {
             let what = format!("post-processor {number}.{}", index + 1);
-            let fault = |message| Wrong::one(Fault::new(message).at(raw.span.clone()));
+            let fault = |message, hint| Wrong::one(Fault::new(message).at(raw.span.clone()).hint(hint));
             match &raw.kind {
                 Kind::String(_) | Kind::Object(_) => match post_processor(raw) {
                     Ok(post_processor) => chain.push(post_processor),
                     Err(_) if misshapen => {}
                     Err(wrong) => self.wrong(&what, wrong),
                 },
-                Kind::List(_) => self.wrong(&what, fault("sequence not allowed to be nested in a sequence")),
-                _ => self.wrong(&what, fault("unknown format")),
+                Kind::List(_) => {
+                    let hint = "lists do not nest: name its elements here, or make it a chain of its own";
+                    self.wrong(&what, fault("sequence not allowed to be nested in a sequence", hint));
+                }
+                _ => {
+                    self.wrong(&what, fault("unknown format", "a name or an object with a `type` is wanted"))
+                }
             }
         }
         self.template.post_processors.push(chain);

@@ -5,10 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use kiln_core::diagnostic::{Fault, nearest};
 use kiln_core::interpolate::{MOST_PASSES, VariableContext, VariableError, render_variable};
 use kiln_core::scope::World;
+use kiln_core::secret::SecretFilter;
 use kiln_core::span::Span;
 
 use super::given::Given;
-use super::messages::Stage;
+use super::messages::{Stage, first};
 use super::model::Template;
 
 /// User variables with their values.
@@ -106,10 +107,18 @@ fn faults(
     stuck: &BTreeMap<String, Stuck>,
     failed: BTreeMap<String, String>,
 ) -> Stage {
-    let mut stage = Stage::default();
+    // Messages quote values, and nobody has registered the secrets among them yet.
+    let filter = SecretFilter::default();
+    for word in &template.sensitive {
+        let default = || template.variables.get(&word.text)?.default.as_deref();
+        let raw = given.0.get(&word.text).map(|value| value.text.as_str()).or_else(default);
+        filter.register(raw.filter(|raw| !raw.contains("{{")).unwrap_or_default());
+    }
+    let mut stage = Stage::new(first);
     let aborted = !failed.is_empty();
     for (name, error) in &failed {
-        let message = format!("error interpolating default value for '{name}': {error}");
+        let message =
+            filter.apply(&format!("error interpolating default value for '{name}': {error}")).into_owned();
         stage.add(Fault::new(message).at(place(template, given, name)));
     }
     let required: BTreeSet<&str> = template.variables.keys().map(String::as_str).collect();
@@ -139,7 +148,7 @@ fn faults(
              required.",
             last.error
         );
-        stage.add_all(line, culprits);
+        stage.add_all(filter.apply(&line).into_owned(), culprits);
     } else {
         stage.faults.extend(culprits);
     }
