@@ -1,6 +1,6 @@
 //! What is wrong with a configuration, in Packer's words.
 
-use crate::diagnostic::{Fault, multi_error};
+use crate::diagnostic::{Fault, multi_error, packer_errors};
 
 const UNKNOWN_KEY: &str = "unknown configuration key: ";
 const DEPRECATED_KEY: &str = "Deprecated configuration key: ";
@@ -61,7 +61,7 @@ pub fn detail(faults: &[Fault]) -> String {
     // Packer sorts by the key alone.
     keys.sort_by_key(|message| message.split('\'').nth(1).unwrap_or_default().trim_matches('"').to_owned());
     match keys.is_empty() {
-        true => multi_error(faults.iter().map(|fault| fault.message.as_str())),
+        true => packer_errors(faults.iter().map(|fault| fault.message.as_str())),
         false => multi_error(keys),
     }
 }

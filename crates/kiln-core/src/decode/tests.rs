@@ -221,7 +221,7 @@ fn the_detail_is_packers() {
         detail_of(r#"{"size": [], "image_name": "{{env `A`}}", "tags": {"a": "{{x}}"}}"#),
         "invalid 'tags': template: root:1: function \"x\" not defined in:\n\n{{x}}"
     );
-    assert_eq!(detail(&[Fault::new("no region")]), "1 error occurred:\n\t* no region\n\n");
+    assert_eq!(detail(&[Fault::new("no region")]), "1 error(s) occurred:\n\n* no region");
 }
 
 #[test]
