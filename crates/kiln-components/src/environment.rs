@@ -20,7 +20,6 @@ const SERVER: [(&str, &str); 3] = [
 pub(crate) fn faults(entries: &[String], settings: &Value) -> Vec<Fault> {
     let bad = entries.iter().filter(|entry| pair(entry).is_none());
     let fault = |entry: &String| {
-        // Only what stands before a `=` is shown elsewhere; an entry without one has no value to hide.
         Fault::new(format!("Environment variable not in format 'key=value': {entry}"))
             .at(paths::span(settings, "environment_vars"))
             .hint("write each variable as `NAME=value`")

@@ -40,12 +40,11 @@ pub(crate) fn missing(what: &str, path: &str, settings: &Value, field: &str, sco
 fn place(settings: &Value, field: &str, text: &str) -> (Option<kiln_core::Span>, bool) {
     let Some(value) = settings.get(field) else { return (None, true) };
     if let Some(list) = value.as_list() {
-        if list.iter().any(|element| element.kind == Kind::Unknown) {
-            return (value.span.clone(), false);
-        }
         if let Some(element) = list.iter().find(|element| element.as_str() == Some(text)) {
             return (element.span.clone().or_else(|| value.span.clone()), true);
         }
+        // The text was rendered, or stands for an element that is not known before the build.
+        return (value.span.clone(), list.iter().all(|element| element.kind != Kind::Unknown));
     }
     (value.span.clone(), value.kind != Kind::Unknown)
 }

@@ -7,7 +7,6 @@ use kiln_core::artifact::Artifact;
 use kiln_core::component::{
     Factory, KeepInput, PostProcessContext, PostProcessed, PostProcessor, Preparation, Prepared,
 };
-use kiln_core::decode::decode;
 use kiln_core::error::Result;
 use kiln_core::schema::Schema;
 use kiln_core::scope::Scope;
@@ -35,7 +34,7 @@ impl Factory<dyn PostProcessor> for ShellLocalPostProcessorFactory {
     }
 
     fn prepare(&self, settings: &Value, scope: &Scope) -> Preparation<dyn PostProcessor> {
-        let config: ShellLocalConfig = decode(settings, scope)?;
+        let config = ShellLocalConfig::decode(settings, scope)?;
         let scripts = config.check(settings, scope)?;
         let component =
             Arc::new(ShellLocalPostProcessor(ShellLocal::new(config, scripts, Caller::PostProcessor)));

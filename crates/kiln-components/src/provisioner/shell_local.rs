@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use kiln_core::component::{Factory, Preparation, Prepared, ProvisionContext, Provisioner};
-use kiln_core::decode::decode;
 use kiln_core::error::Result;
 use kiln_core::schema::Schema;
 use kiln_core::scope::Scope;
@@ -31,7 +30,7 @@ impl Factory<dyn Provisioner> for ShellLocalProvisionerFactory {
     }
 
     fn prepare(&self, settings: &Value, scope: &Scope) -> Preparation<dyn Provisioner> {
-        let config: ShellLocalConfig = decode(settings, scope)?;
+        let config = ShellLocalConfig::decode(settings, scope)?;
         let scripts = config.check(settings, scope)?;
         let component =
             Arc::new(ShellLocalProvisioner(ShellLocal::new(config, scripts, Caller::Provisioner)));

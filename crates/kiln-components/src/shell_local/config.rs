@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use kiln_core::decode;
 use kiln_core::diagnostic::Fault;
 use kiln_core::scope::Scope;
 use kiln_core::value::Value;
@@ -43,7 +44,7 @@ pub struct ShellLocalConfig {
     /// Variables for the scripts, by name. They replace those of `environment_vars`.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// How one variable is written: Go's verbs for its name and its value.
+    /// How one variable is written: Go's verbs for its name and its value; the default ends with a space.
     #[schemars(extend("x-default" = "%s='%s' "))]
     pub env_var_format: Option<String>,
     /// The program that runs a script, and its arguments: `{{.Script}}` is the script's path, `{{.Vars}}` the
@@ -65,6 +66,17 @@ pub struct ShellLocalConfig {
 }
 
 impl ShellLocalConfig {
+    /// Decodes `settings`. The first fault carries Packer's text for all of them, which has words of its own here.
+    pub(crate) fn decode(settings: &Value, scope: &Scope) -> Result<ShellLocalConfig, Vec<Fault>> {
+        decode::decode(settings, scope).map_err(|mut faults: Vec<Fault>| {
+            let text = decode::detail(&faults);
+            if let Some(first) = faults.first_mut() {
+                first.message = format!("Error decoding config: {text}");
+            }
+            faults
+        })
+    }
+
     /// Returns the scripts to run, or everything that is wrong.
     pub(crate) fn check(&self, settings: &Value, scope: &Scope) -> Result<Scripts, Vec<Fault>> {
         let mut faults = Vec::new();

@@ -72,6 +72,55 @@ fn shell_local() {
 }
 
 #[test]
+fn a_path_that_is_not_known_before_the_build_is_not_looked_for() {
+    let (room, registry) = (Room::new(), registry());
+    let prepare = |scripts: Vec<Value>| {
+        let settings = Value::object([("scripts", Value::from(scripts))]);
+        registry.provisioners["shell"].prepare(&settings, &room.scope).map_err(told).err().unwrap_or_default()
+    };
+    assert_eq!(prepare(vec![Value::unknown()]), "");
+    let faults = prepare(vec![Value::unknown(), "/no/such.sh".into()]);
+    assert_eq!(faults, "Bad script '/no/such.sh': stat /no/such.sh: no such file or directory");
+}
+
+#[test]
+fn what_shell_local_cannot_decode_has_a_lead_of_its_own() {
+    let (room, registry) = (Room::new(), registry());
+    let text = |settings| {
+        let prepared = registry.provisioners["shell-local"].prepare(&Value::from(&settings), &room.scope);
+        kiln_core::decode::detail(&prepared.err().unwrap())
+    };
+    assert_snapshot!(text(json!({ "inline": { "a": 1 } })), @r"
+    Error decoding config: 1 error(s) decoding:
+
+    * 'Inline[0]' expected type 'string', got unconvertible type 'map[interface {}]interface {}', value: 'map[a:1]'
+    ");
+    assert_snapshot!(text(json!({ "inline": ["x"], "inlin": 1, "bogus": 2 })), @r#"
+    Error decoding config: 2 errors occurred:
+    	* unknown configuration key: '"bogus"'
+    	* unknown configuration key: '"inlin"'
+    "#);
+    assert_snapshot!(text(json!({ "inline": ["{{ build `Nope` }}"] })), @r#"
+    Error decoding config: render 'inline': template: root:1:3: executing "root" at <build `Nope`>: error calling build: loaded data, but couldnt find Nope in it. in:
+
+    {{ build `Nope` }}
+    "#);
+}
+
+#[test]
+fn settings_are_as_weakly_typed_as_templates_are() {
+    let check = |settings| faults(Kind::Provisioner, "shell", settings);
+    assert_snapshot!(
+        check(json!({ "inline": "x", "valid_exit_codes": "0", "binary": "true", "environment_vars": "A=1" })),
+        @""
+    );
+    assert_snapshot!(
+        check(json!({ "inline": "x", "start_retry_timeout": "5" })),
+        @r#"error decoding 'start_retry_timeout': time: missing unit in duration "5""#
+    );
+}
+
+#[test]
 fn file_provisioner() {
     let check = |settings| faults(Kind::Provisioner, "file", settings);
     assert_snapshot!(

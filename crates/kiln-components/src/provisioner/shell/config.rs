@@ -38,8 +38,8 @@ pub struct ShellConfig {
     /// Variables for the scripts, by name. They replace those of `environment_vars`.
     #[serde(default)]
     pub env: BTreeMap<String, String>,
-    /// How one variable is written: Go's verbs for its name and its value. With `use_env_var_file` the default is
-    /// `export %s='%s'` and a line end.
+    /// How one variable is written: Go's verbs for its name and its value; the default ends with a space. With
+    /// `use_env_var_file` the default is `export %s='%s'` and a line end.
     #[schemars(extend("x-default" = "%s='%s' "))]
     pub env_var_format: Option<String>,
     /// Put the variables into a file on the machine instead of the command line, where every user of the machine
