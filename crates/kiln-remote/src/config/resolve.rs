@@ -61,6 +61,22 @@ impl CommunicatorConfig {
         self.resolve(world).err().unwrap_or_default()
     }
 
+    /// Returns what is likely to go wrong here, though the template is right.
+    pub fn warnings(&self, world: &dyn World) -> Vec<String> {
+        let is_ssh = matches!(self.communicator.as_deref().unwrap_or_default(), "" | "ssh");
+        let is_without_agent = world.env("SSH_AUTH_SOCK").is_none_or(|path| path.is_empty());
+        let fields = [
+            ("ssh_agent_auth", self.ssh_agent_auth),
+            ("ssh_bastion_agent_auth", self.ssh_bastion_agent_auth && self.ssh_bastion_host.is_some()),
+        ];
+        let in_vain = fields.into_iter().filter(|(_, is_set)| *is_set && is_ssh && is_without_agent);
+        in_vain
+            .map(|(field, _)| {
+                format!("{field} is set, but SSH_AUTH_SOCK is not: no agent will be asked for keys")
+            })
+            .collect()
+    }
+
     /// Returns the configuration with defaults applied and key files read, or everything that is wrong with it.
     pub fn resolve(&self, world: &dyn World) -> Result<Resolved, FieldFaults> {
         let mut faults = Faults { world, found: Vec::new() };
@@ -100,11 +116,6 @@ impl CommunicatorConfig {
         let agent = faults.agent_socket();
         let keys = self.login_keys(faults);
         let forward_agent = agent.clone().filter(|_| !self.ssh_disable_agent_forwarding);
-        if self.ssh_agent_auth && agent.is_none() {
-            let fault = Fault::new("ssh_agent_auth is set, but SSH_AUTH_SOCK is not")
-                .hint("start an SSH agent and add the key");
-            faults.found.push(("ssh_agent_auth", fault));
-        }
         let kind = self.temporary_key_kind(faults);
         ConnectConfig {
             host: self.ssh_host.clone().filter(|host| !host.is_empty()),
@@ -112,6 +123,7 @@ impl CommunicatorConfig {
             credentials: Credentials {
                 username: self.ssh_username.clone().unwrap_or_default(),
                 password: self.ssh_password.clone().filter(|password| !password.is_empty()),
+                use_agent: self.ssh_agent_auth,
                 agent: agent.clone().filter(|_| self.ssh_agent_auth),
                 keys,
             },
@@ -218,9 +230,6 @@ impl CommunicatorConfig {
                 "ssh_bastion_password, ssh_bastion_private_key_file or ssh_bastion_agent_auth must be specified",
             );
         }
-        if self.ssh_bastion_agent_auth && agent.is_none() {
-            faults.add("ssh_bastion_agent_auth", "ssh_bastion_agent_auth is set, but SSH_AUTH_SOCK is not");
-        }
         // A file that is both the machine's and the bastion's has had its fault reported already.
         let inherited = own(&self.ssh_bastion_private_key_file).is_none();
         let keys = key_file.and_then(|path| {
@@ -243,6 +252,7 @@ impl CommunicatorConfig {
             credentials: Credentials {
                 username: self.ssh_bastion_username.clone().unwrap_or_default(),
                 password,
+                use_agent: self.ssh_bastion_agent_auth,
                 agent: agent.filter(|_| self.ssh_bastion_agent_auth),
                 keys: keys.into_iter().collect(),
             },

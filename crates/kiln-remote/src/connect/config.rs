@@ -76,7 +76,9 @@ pub struct Credentials {
     pub username: String,
     /// The password, also for keyboard-interactive.
     pub password: Option<Secret>,
-    /// Socket of the agent whose keys are tried first.
+    /// Whether the agent's keys are tried first.
+    pub use_agent: bool,
+    /// Socket of that agent, if there is one.
     pub agent: Option<PathBuf>,
     /// Keys, in the order they are tried.
     pub keys: Vec<LoginKey>,

@@ -80,8 +80,6 @@ pub enum Failure {
          no supported methods remain", .tried.join(" ")
     )]
     Authentication {
-        /// The server.
-        address: Address,
         /// Who wanted to log in.
         user: String,
         /// The methods that were tried.
@@ -154,12 +152,13 @@ impl Failure {
             Failure::Authentication { user, tried, remaining, notes, .. } => {
                 let mut hints = notes.clone();
                 let listed = |methods: &[String]| match methods.is_empty() {
-                    true => "nothing more".to_owned(),
+                    true => "nothing".to_owned(),
                     false => methods.join(", "),
                 };
+                let tried: Vec<String> = tried.iter().filter(|method| *method != "none").cloned().collect();
                 hints.push(format!(
                     "tried {} as `{user}`; the server would take {}: check `ssh_username` and the key or password",
-                    listed(tried),
+                    listed(&tried),
                     listed(remaining)
                 ));
                 return hints;

@@ -117,23 +117,14 @@ where
         Err(Ended::Deadline) => {
             events.error("Timeout waiting for SSH.").await;
             let waited = format_go(config.timeout.unwrap_or_default());
-            let error =
-                Error { shown: true, ..Error::new("Timeout waiting for SSH.") }.kind(ErrorKind::TimedOut);
+            // The message is Packer's and stays alone; what it does not say stands in the hints.
+            let error = Error { shown: true, ..Error::new("Timeout waiting for SSH.") };
             // A failure that was seen says more than a try that was cut short.
             let last = last.or_else(|| progress.take()).unwrap_or(Failure::NeverTried);
-            let hints = last.hints();
-            let error = error.source(TimedOut { waited, last });
-            Err(hints.into_iter().fold(error, Error::hint))
+            let error = error.kind(ErrorKind::TimedOut).hint(format!("waited {waited}; at last: {last}"));
+            Err(last.hints().into_iter().fold(error, Error::hint))
         }
     }
-}
-
-/// What is below `Timeout waiting for SSH.`
-#[derive(Debug, thiserror::Error)]
-#[error("waited {waited}; at last: {last}")]
-struct TimedOut {
-    waited: String,
-    last: Failure,
 }
 
 /// Tries until it succeeds or it makes no sense to go on. Each failure is left in `last`, for the deadline's text.

@@ -49,7 +49,11 @@ pub async fn log_in(
     methods.extend(credentials.password.as_ref().map(Method::Password));
     methods.extend(credentials.password.as_ref().map(Method::Interactive));
     methods.extend(spare_agent.filter(|_| credentials.agent.is_none()).map(Method::Agent));
-    let mut log_in = LogIn { handle, user: &credentials.username, tried: vec!["none"], notes: Vec::new() };
+    let mut notes = Vec::new();
+    if credentials.use_agent && credentials.agent.is_none() {
+        notes.push("the agent was to be asked for keys, but SSH_AUTH_SOCK is not set".to_owned());
+    }
+    let mut log_in = LogIn { handle, user: &credentials.username, tried: vec!["none"], notes };
     let outcome = log_in.all(methods).await;
     let LogIn { tried, notes, .. } = log_in;
     let remaining = match outcome {
@@ -61,27 +65,14 @@ pub async fn log_in(
             if !reason.contains("authenticat") {
                 return Err(Failure::Handshake(address.clone(), format!("while logging in: {reason}")));
             }
-            return Err(refused(
-                address,
-                credentials,
-                &tried,
-                &MethodSet::empty(),
-                [notes, vec![reason]].concat(),
-            ));
+            return Err(refused(credentials, &tried, &MethodSet::empty(), [notes, vec![reason]].concat()));
         }
     };
-    Err(refused(address, credentials, &tried, &remaining, notes))
+    Err(refused(credentials, &tried, &remaining, notes))
 }
 
-fn refused(
-    address: &Address,
-    credentials: &Credentials,
-    tried: &[&str],
-    remaining: &MethodSet,
-    notes: Vec<String>,
-) -> Failure {
+fn refused(credentials: &Credentials, tried: &[&str], remaining: &MethodSet, notes: Vec<String>) -> Failure {
     Failure::Authentication {
-        address: address.clone(),
         user: credentials.username.clone(),
         tried: tried.iter().map(|name| (*name).to_owned()).collect(),
         remaining: remaining.iter().map(|kind| <&str>::from(kind).to_owned()).collect(),

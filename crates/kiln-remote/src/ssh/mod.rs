@@ -96,8 +96,10 @@ impl Inner {
                 let renewed =
                     Link::open(&self.config, &self.dialer, &self.address, &self.host_keys, Purpose::Again)
                         .await;
-                *current =
-                    Arc::new(renewed.map_err(|failure| self.lost(&first.to_string()).source(failure))?);
+                *current = Arc::new(renewed.map_err(|failure| {
+                    let hints = failure.hints();
+                    hints.into_iter().fold(self.lost(&first.to_string()).source(failure), Error::hint)
+                })?);
             }
             Arc::clone(&current)
         };

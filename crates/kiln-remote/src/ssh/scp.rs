@@ -130,9 +130,8 @@ async fn send_file(
         while chunk.len() < wanted {
             let mut room = (&mut *source).take((wanted - chunk.len()) as u64);
             let read = room.read_buf(&mut chunk).await;
-            match read.map_err(|error| Error::new(format!("read `{name}`")).source(error))? {
-                0 => return Err(Error::new(format!("`{name}` became shorter while it was uploaded"))),
-                _ => {}
+            if read.map_err(|error| Error::new(format!("read `{name}`")).source(error))? == 0 {
+                return Err(Error::new(format!("`{name}` became shorter while it was uploaded")));
             }
         }
         left -= chunk.len() as u64;

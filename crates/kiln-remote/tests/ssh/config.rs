@@ -114,7 +114,6 @@ fn everything_that_is_wrong_is_said_at_once() {
         faults(&[
             ("ssh_username", text("")),
             ("ssh_private_key_file", text("~/missing")),
-            ("ssh_agent_auth", text("true")),
             ("ssh_file_transfer_method", text("ftp")),
             ("ssh_bastion_host", text("a")),
             ("ssh_proxy_host", text("b")),
@@ -127,7 +126,6 @@ fn everything_that_is_wrong_is_said_at_once() {
             "ssh_username: An ssh_username must be specified\n  \
              Note: some builders used to default ssh_username to \"root\".",
             "ssh_private_key_file: ssh_private_key_file is invalid: stat /nonexistent/missing: no such file or directory",
-            "ssh_agent_auth: ssh_agent_auth is set, but SSH_AUTH_SOCK is not",
             "temporary_key_pair_bits: sshkey: invalid private key rsa size: must be more than 1024",
             "ssh_proxy_host: please specify either ssh_bastion_host or ssh_proxy_host, not both",
             "ssh_ciphers: ssh_ciphers: the cipher `none` is unknown",
@@ -157,6 +155,18 @@ fn everything_that_is_wrong_is_said_at_once() {
     );
     // Nothing else matters when nobody connects.
     assert!(faults(&[("communicator", text("none")), ("ssh_file_transfer_method", text("ftp"))]).is_empty());
+}
+
+#[test]
+fn an_agent_that_is_not_there_is_warned_of() {
+    let config = config(&[("ssh_agent_auth", text("true"))]);
+    let warnings = config.warnings(&TestWorld::default());
+    assert_eq!(
+        warnings,
+        ["ssh_agent_auth is set, but SSH_AUTH_SOCK is not: no agent will be asked for keys"]
+    );
+    let world = TestWorld([("SSH_AUTH_SOCK", "/agent".to_owned())].into());
+    assert!(config.warnings(&world).is_empty() && config.validate(&world).is_empty());
 }
 
 #[test]

@@ -44,13 +44,13 @@ async fn a_timeout_names_what_failed_last() {
 
     let refused = fails(&config, at(free_port().await)).await;
     assert_eq!((refused.kind, refused.message.as_str()), (ErrorKind::TimedOut, "Timeout waiting for SSH."));
-    assert!(refused.chain().ends_with("connection refused"), "{}", refused.chain());
-    assert!(refused.hints[0].contains("nobody listens on port"), "{:?}", refused.hints);
+    assert!(refused.hints[0].ends_with(": connection refused"), "{:?}", refused.hints);
+    assert!(refused.hints[1].contains("nobody listens on port"), "{:?}", refused.hints);
 
     // A port that is open and says nothing.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let error = fails(&config, at(silent.local_addr().unwrap().port())).await;
-    assert!(error.chain().contains("at last: Timeout during SSH handshake ("), "{}", error.chain());
+    assert!(error.hints[0].contains("at last: Timeout during SSH handshake ("), "{:?}", error.hints);
 
     // A port that is open and speaks something else.
     let other = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -61,10 +61,10 @@ async fn a_timeout_names_what_failed_last() {
         }
     });
     let error = fails(&config, at(port)).await;
-    assert!(error.chain().contains("SSH handshake failed"), "{}", error.chain());
+    assert!(error.hints[0].contains("SSH handshake failed"), "{:?}", error.hints);
 
     let error = fails(&config, Address { host: "no-such-host.invalid".to_owned(), port: 22 }).await;
-    assert!(!error.hints.is_empty(), "{}", error.chain());
+    assert!(error.hints[0].contains("no-such-host.invalid:22: "), "{:?}", error.hints);
 }
 
 /// Swallows everything.
@@ -89,8 +89,9 @@ async fn silence_is_named() {
     let cancel = CancellationToken::new();
     let error = connect(&config, Arc::new(BlackHole), find, &events, &cancel).await.err().unwrap();
     assert_eq!(error.kind, ErrorKind::TimedOut);
-    assert_eq!(error.chain(), "Timeout waiting for SSH.: waited 100ms; at last: 192.0.2.1:22: no answer");
-    assert!(error.hints[0].contains("check the security group"), "{:?}", error.hints);
+    assert_eq!(error.chain(), "Timeout waiting for SSH.");
+    assert_eq!(error.hints[0], "waited 100ms; at last: 192.0.2.1:22: no answer");
+    assert!(error.hints[1].contains("check the security group"), "{:?}", error.hints);
 }
 
 #[tokio::test]
@@ -100,7 +101,7 @@ async fn no_common_algorithm_names_both_lists() {
     config.algorithms.ciphers = vec!["aes256-gcm@openssh.com".to_owned()];
     let error = fails(&config, sshd.address()).await;
     let both = "offered aes256-gcm@openssh.com, the server has aes128-ctr";
-    assert!(error.chain().contains(both), "{}", error.chain());
+    assert!(error.hints[0].contains(both), "{:?}", error.hints);
     config.algorithms.ciphers.push("aes128-ctr".to_owned());
     config.algorithms.key_exchange = vec!["ecdh-sha2-nistp256".to_owned()];
     sshd.connect(&config).await.unwrap();
@@ -254,6 +255,59 @@ fn freeze(sshd: &crate::support::Sshd) {
 }
 
 #[tokio::test]
+async fn a_read_that_takes_too_long_ends_the_connection() {
+    let sshd = sshd!();
+    let mut config = sshd.config();
+    config.keep_alive = None;
+    config.read_write_timeout = Some(Duration::from_millis(500));
+    let ssh = sshd.connect(&config).await.unwrap();
+    let exit = tokio::time::timeout(Duration::from_secs(10), run(&ssh, "sleep 60")).await.unwrap();
+    assert_eq!(exit, Exit::Disconnected);
+}
+
+#[tokio::test]
+async fn nothing_is_left_open() {
+    let sshd = sshd!();
+    let ssh = sshd.connect(&sshd.config()).await.unwrap();
+    run(&ssh, "true").await;
+    let mut endless = tokio::io::repeat(1);
+    let info = Some(kiln_core::communicator::FileInfo { mode: 0o644, size: 1 << 40 });
+    let path = sshd.path("given-up");
+    let upload = ssh.upload(&path, &mut endless, info);
+    let has_helper = || sshd.sessions().into_iter().any(|pid| command_line(pid).contains("scp -vt"));
+    tokio::select! {
+        _ = upload => panic!("it has no end"),
+        () = until(has_helper) => {}
+    }
+    // An upload that is given up leaves no helper …
+    until(|| !has_helper()).await;
+    // … and a communicator that is dropped no connection.
+    assert!(!sshd.sessions().is_empty());
+    drop(ssh);
+    until(|| sshd.sessions().is_empty()).await;
+}
+
+fn command_line(pid: i32) -> String {
+    std::fs::read_to_string(format!("/proc/{pid}/cmdline")).unwrap_or_default().replace('\0', " ")
+}
+
+async fn until(is_so: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !is_so() {
+        assert!(begun.elapsed() < Duration::from_secs(10));
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn no_communicator_does_nothing() {
+    let none = kiln_remote::none::NoneCommunicator;
+    assert_eq!(run(&none, "exit 1").await, Exit::Code(0));
+    let error = none.upload("/x", &mut &b"x"[..], None).await.unwrap_err();
+    assert_eq!(error.chain(), "Upload is not implemented when communicator = 'none'");
+}
+
+#[tokio::test]
 async fn a_slow_command_is_not_taken_for_a_dead_machine() {
     let sshd = sshd!();
     let mut config = sshd.config();
@@ -336,7 +390,7 @@ async fn a_proxy_leads_to_the_machine() {
     assert_eq!(run(&sshd.connect(&config).await.unwrap(), "exit 9").await, Exit::Code(9));
     config.route = proxy("wrong");
     let error = fails(&config, sshd.address()).await;
-    assert!(error.chain().contains("the user name or the password is wrong"), "{}", error.chain());
+    assert!(error.hints[0].contains("the user name or the password is wrong"), "{:?}", error.hints);
 }
 
 #[tokio::test]

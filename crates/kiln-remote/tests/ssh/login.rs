@@ -42,7 +42,7 @@ async fn a_password_logs_in() {
     assert_eq!(
         error.hints,
         [format!(
-            "tried none, password as `{}`; the server would take publickey, password: check `ssh_username` and the key \
+            "tried password as `{}`; the server would take publickey, password: check `ssh_username` and the key \
              or password",
             user.name
         )]
