@@ -65,6 +65,26 @@ async fn null_without_a_communicator_makes_nothing_and_says_nothing() {
 }
 
 #[tokio::test]
+async fn null_says_why_it_cannot_connect_and_keeps_the_password_to_itself() {
+    let mut room = Room::new();
+    // Nobody listens on port 1.
+    let settings = json!({
+        "ssh_host": "127.0.0.1", "ssh_port": 1, "ssh_username": "root", "ssh_password": "hunter2", "ssh_timeout": "200ms",
+    });
+    let error = room.build("null", settings, Arc::new(Nobody)).await.unwrap_err();
+    assert!(error.chain().starts_with("Timeout waiting for SSH."), "{}", error.chain());
+    assert!(!format!("{} {:?}", error.chain(), error.hints).contains("hunter2"));
+    room.events.output(kiln_core::communicator::Stream::Stdout, "the password is hunter2").await;
+    assert_snapshot!(room.shown(), @r"
+    step    StepConnect
+    say     Using SSH communicator to connect: 127.0.0.1
+    say     Waiting for SSH to become available...
+    error   Timeout waiting for SSH.
+    stdout  the password is <sensitive>
+    ");
+}
+
+#[tokio::test]
 async fn a_file_is_written_and_deleted_with_its_artifact() {
     let mut room = Room::new();
     let settings = json!({ "target": "out/o.txt", "content": "content\n" });
