@@ -182,6 +182,25 @@ impl Cloud {
         self.inner.machines.close(self.inner.store.keeps()).await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.keep_calls().await;
+    }
+
+    /// A folder that is kept also tells what was asked of the cloud: `calls.jsonl`, a record a line.
+    async fn keep_calls(&self) {
+        if !self.inner.store.keeps() {
+            return;
+        }
+        let path = self.inner.store.folders().root.join("calls.jsonl");
+        let lines = self.inner.calls().into_iter().filter_map(|call| serde_json::to_string(&call).ok());
+        let text: String = lines.map(|line| line + "\n").collect();
+        let append = move || {
+            use std::io::Write as _;
+            std::fs::OpenOptions::new().create(true).append(true).open(path)?.write_all(text.as_bytes())
+        };
+        // The calls are for whoever looks back; the state itself is kept without them.
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(append).await {
+            tracing::warn!(%error, "the calls were not kept");
+        }
     }
 }
 
