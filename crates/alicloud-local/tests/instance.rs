@@ -260,6 +260,15 @@ async fn a_key_rules_the_password_out_and_both_are_checked() {
     let mut ssh = world.client("ssh", "-p", machine.address());
     ssh.args(["ecs-user@127.0.0.1", "pwd"]);
     assert_eq!(run(ssh, b"").await.out, "/home/ecs-user\n");
+    if have("setpriv") || have("sudo") {
+        let mut ssh = world.client("ssh", "-p", machine.address());
+        ssh.args(["ecs-user@127.0.0.1", "echo secret | sudo -S -E sh -c 'id -u; touch /etc/by-root; cat' && ls -l /etc/by-root | cut -d' ' -f3"]);
+        let output = run(ssh, b"").await;
+        assert_eq!(output.out, "0\nsecret\nroot\n", "{}", output.err);
+        let mut ssh = world.client("ssh", "-p", machine.address());
+        ssh.args(["ecs-user@127.0.0.1", "touch /etc/by-user"]);
+        assert_eq!(run(ssh, b"").await.status, if as_root() { Some(1) } else { Some(0) });
+    }
     machine.destroy().await;
 }
 

@@ -89,7 +89,9 @@ pub(crate) fn programs(platform: &Platform, all_ids: bool) -> Vec<Program> {
             }
         }
     }
-    if !all_ids || !Path::new("/usr/bin/sudo").exists() {
+    // The host's own sudo wants an audit system and PAM modules that a guest may not use; ours
+    // comes first where it can work.
+    if !all_ids || Path::new("/usr/bin/setpriv").exists() || !Path::new("/usr/bin/sudo").exists() {
         programs.push(Program { name: "sudo", script: SUDO, everywhere: true });
     }
     programs

@@ -58,6 +58,10 @@ pub fn drop_capability(number: u32) {
 
 /// Empties the permitted, effective and inheritable sets but for those in `keep` (a bit mask).
 pub fn limit_capabilities(keep: u64) -> io::Result<()> {
+    set_capabilities(keep, false)
+}
+
+fn set_capabilities(keep: u64, inheritable: bool) -> io::Result<()> {
     #[repr(C)]
     struct Header {
         version: u32,
@@ -80,10 +84,28 @@ pub fn limit_capabilities(keep: u64) -> io::Result<()> {
         for (index, part) in data.iter_mut().enumerate() {
             let mask = (keep >> (32 * index)) as u32;
             part.permitted &= mask;
-            part.effective &= mask;
-            part.inheritable = 0;
+            part.effective = if inheritable { part.permitted } else { part.effective & mask };
+            part.inheritable = if inheritable { part.permitted } else { 0 };
         }
         if libc::syscall(libc::SYS_capset, &mut header, data.as_ptr()) < 0 {
+            return Err(io::Error::last_os_error());
+        }
+    }
+    Ok(())
+}
+
+/// Lets the permitted capabilities survive the next change from root to a user.
+pub fn keep_capabilities() -> io::Result<()> {
+    prctl(libc::PR_SET_KEEPCAPS, 1)
+}
+
+/// Hands the capabilities in `mask`, which must be permitted, on to every program started from here.
+pub fn hand_on_capabilities(mask: u64) -> io::Result<()> {
+    set_capabilities(mask, true)?;
+    for number in (0..64).filter(|number| mask & (1 << number) != 0) {
+        // SAFETY: takes plain integers.
+        let answer = unsafe { libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, number, 0, 0) };
+        if answer < 0 {
             return Err(io::Error::last_os_error());
         }
     }
