@@ -54,6 +54,9 @@ pub enum StartError {
     /// The inventory cannot be used.
     #[error("start the embedded cloud")]
     Inventory(#[from] InventoryError),
+    /// The speed is no number above zero.
+    #[error("start the embedded cloud at speed `{0}`: a number above zero is wanted")]
+    Speed(f64),
     /// The port cannot be listened on.
     #[error("listen on `{address}`")]
     Listen {
@@ -67,6 +70,9 @@ pub enum StartError {
 impl Cloud {
     /// Starts a cloud.
     pub async fn start(options: CloudOptions) -> Result<Cloud, StartError> {
+        if !(options.speed.is_finite() && options.speed > 0.0) {
+            return Err(StartError::Speed(options.speed));
+        }
         let clock = Clock::running(options.speed);
         Cloud::start_with(options, clock, None).await
     }
@@ -182,6 +188,7 @@ impl Cloud {
         self.inner.machines.close(self.inner.store.keeps()).await;
         self.inner.tasks.close();
         self.inner.tasks.wait().await;
+        self.inner.store.close().await;
         self.keep_calls().await;
     }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::artifact::artifact;
 use crate::cloud::Cloud;
-use crate::config::Plan;
+use crate::config::{Plan, Public};
 use crate::lanes::{Lane, Lanes};
 use crate::reclaim::Kind;
 use crate::steps::instance::Parts;
@@ -151,7 +151,9 @@ async fn network(
 /// From the instance to the image.
 async fn with_instance(site: &Site<'_>, ground: &Ground, id: &InstanceId) -> Result<Option<Artifact>> {
     let cx = site.cx;
-    cx.step("stepConfigAlicloudEIP", || address::known(site, id)).await?;
+    if site.plan.address.public == Public::Own {
+        cx.step("stepConfigAlicloudEIP", || address::known(site, id)).await?;
+    }
     if let Some(name) = &ground.key.name {
         cx.events.message(format!("Attach keypair {name} to instance: {id}")).await;
     }
@@ -160,6 +162,15 @@ async fn with_instance(site: &Site<'_>, ground: &Ground, id: &InstanceId) -> Res
     let communicator = cx.step("StepConnect", || connect::get_in(site, &host, &ground.key)).await?;
     let values = connect::values(site, id, &host, &ground.key, &ground.source)?;
     cx.step("StepProvision", || cx.provision(Arc::clone(&communicator), values.clone())).await?;
+    if let Some(name) =
+        ground.key.temporary().filter(|_| site.plan.config.communicator.ssh_clear_authorized_keys)
+    {
+        let clear = || async {
+            kiln_remote::authorized_keys::clear(communicator.as_ref(), name, &cx.events, &cx.cancel).await;
+            Ok(())
+        };
+        cx.step("StepCleanupTempKeys", clear).await?;
+    }
     drop(communicator);
     make_image(site, ground, id, &values).await
 }
@@ -175,16 +186,25 @@ async fn make_image(
     if site.plan.config.skip_create_image {
         return Ok(None);
     }
-    cx.step("stepDeleteAlicloudImageSnapshots", || replaced_image::delete(site)).await?;
-    let snapshot = cx.step("stepCreateAlicloudSnapshot", || snapshot::of_system_disk(site, id)).await?;
+    if site.plan.force_delete {
+        cx.step("stepDeleteAlicloudImageSnapshots", || replaced_image::delete(site)).await?;
+    }
+    let snapshot = match site.plan.config.image_ignore_data_disks {
+        true => Some(cx.step("stepCreateAlicloudSnapshot", || snapshot::of_system_disk(site, id)).await?),
+        false => None,
+    };
     // Nobody logs in any more: the key pair goes while the image is made.
     let (made, ()) = futures_util::join!(
         cx.step("stepCreateAlicloudImage", || image::make(site, id, snapshot.as_ref())),
         cx.run.release(Kind::KeyPair.key()),
     );
     let made = made?;
-    cx.step("stepCreateTags", || image::tag_snapshots(site, &made.image)).await?;
-    cx.step("stepShareAlicloudImage", || share::share(site, &made.image.image_id)).await?;
+    if !site.plan.tags.is_empty() {
+        cx.step("stepCreateTags", || image::tag_snapshots(site, &made.image)).await?;
+    }
+    if site.plan.shares() {
+        cx.step("stepShareAlicloudImage", || share::share(site, &made.image.image_id)).await?;
+    }
     if let Some(snapshot) = &snapshot {
         // It *is* the image's disk now.
         cx.run.keep(snapshot).await?;

@@ -8,6 +8,7 @@ use alicloud_api::ecs::Ecs;
 use alicloud_api::vpc::Vpc;
 use alicloud_api::{Client, ClientConfig, Credentials, Endpoints, Product, RegionId, Verdict, Wait};
 use kiln_core::error::{Error, Result};
+use kiln_remote::connect::Pace;
 use kiln_remote::dial::Dialer;
 use tokio_util::sync::CancellationToken;
 
@@ -49,6 +50,7 @@ pub(crate) struct Cloud {
     client: Client,
     region: RegionId,
     place: BTreeMap<String, String>,
+    poll_floor: Duration,
     cancel: CancellationToken,
 }
 
@@ -78,7 +80,8 @@ impl Cloud {
         if let Some(endpoint) = custom_endpoint_ecs {
             place.insert("custom_endpoint_ecs".to_owned(), endpoint.to_owned());
         }
-        Ok(Cloud { client, region: region.clone(), place, cancel: CancellationToken::new() })
+        let (poll_floor, cancel) = (setup.poll_floor, CancellationToken::new());
+        Ok(Cloud { client, region: region.clone(), place, poll_floor, cancel })
     }
 
     /// Returns the account of the environment.
@@ -110,6 +113,12 @@ impl Cloud {
 
     pub(crate) fn vpc(&self) -> Vpc {
         self.client.vpc(self.region.clone())
+    }
+
+    /// Returns how soon to look again whether the instance lets us in: as often as a state's first look.
+    pub(crate) fn connect_pace(&self, usual: Pace) -> Pace {
+        let longest = (self.poll_floor * 3).min(usual.longest);
+        Pace { first: usual.first.min(longest), longest, ..usual }
     }
 
     /// Returns what intents say of where their resource lives.

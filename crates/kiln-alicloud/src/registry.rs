@@ -67,9 +67,10 @@ impl Factory<dyn Builder> for AlicloudEcsFactory {
             plan.config.custom_endpoint_ecs.as_deref(),
         )
         .map_err(|error| vec![failure::fault(&error)])?;
+        let warnings = plan.warnings(scope);
         let builder = AlicloudEcs { plan: Arc::new(plan), cloud, setup: self.setup.clone() };
         let generated = ["SourceImageName"].map(str::to_owned).to_vec();
-        Ok(Prepared { component: Arc::new(builder), warnings: Vec::new(), generated })
+        Ok(Prepared { component: Arc::new(builder), warnings, generated })
     }
 }
 

@@ -212,7 +212,7 @@ fn released(build: String, resource: &Resource) -> Record {
 
 async fn open(dir: &Path) -> Result<FileJournal> {
     let (dir, shown) = (dir.to_owned(), dir.display().to_string());
-    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir)).await;
+    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir, None)).await;
     opened.context("open a journal")?.context(format!("open the journal in `{shown}`"))
 }
 

@@ -38,7 +38,7 @@ struct Pending {
 
 impl FileJournal {
     /// Makes the run's folder and opens its journal, locked. Blocks; call it off the runtime's threads.
-    pub(crate) fn open(run_dir: &Path) -> io::Result<FileJournal> {
+    pub(crate) fn open(run_dir: &Path, crash_after: Option<u64>) -> io::Result<FileJournal> {
         DirBuilder::new().recursive(true).mode(0o700).create(run_dir)?;
         let lock = lock_file(run_dir)?;
         lock.try_lock().map_err(|error| match error {
@@ -53,7 +53,9 @@ impl FileJournal {
             File::open(parent)?.sync_all()?;
         }
         let (queue, pending) = mpsc::channel(QUEUE);
-        std::thread::Builder::new().name("journal".to_owned()).spawn(move || write_all(file, pending))?;
+        std::thread::Builder::new()
+            .name("journal".to_owned())
+            .spawn(move || write_all(file, pending, crash_after))?;
         Ok(FileJournal { path, queue, _lock: lock })
     }
 }
@@ -71,11 +73,19 @@ impl Journal for FileJournal {
     }
 }
 
-fn write_all(mut file: File, mut pending: mpsc::Receiver<Pending>) {
+/// `crash_after` is [`crate::Options::crash_after_records`].
+fn write_all(mut file: File, mut pending: mpsc::Receiver<Pending>, crash_after: Option<u64>) {
     let mut batch = Vec::with_capacity(QUEUE);
-    while pending.blocking_recv_many(&mut batch, QUEUE) > 0 {
+    let mut left = crash_after;
+    // The crash has to come after exactly so many records, so they are then written one by one.
+    let most = if crash_after.is_some() { 1 } else { QUEUE };
+    while pending.blocking_recv_many(&mut batch, most) > 0 {
         let bytes: Vec<u8> = batch.iter().flat_map(|pending| pending.line.iter().copied()).collect();
         let result = file.write_all(&bytes).and_then(|()| file.sync_data());
+        left = left.map(|left| left.saturating_sub(1));
+        if left == Some(0) {
+            std::process::abort();
+        }
         for Pending { done, .. } in batch.drain(..) {
             let copy =
                 result.as_ref().map(|_| ()).map_err(|error| io::Error::new(error.kind(), error.to_string()));
@@ -151,7 +161,7 @@ mod tests {
     #[tokio::test]
     async fn a_torn_last_line_counts_as_not_written() {
         let dir = tempfile::tempdir().unwrap();
-        let journal = FileJournal::open(dir.path()).unwrap();
+        let journal = FileJournal::open(dir.path(), None).unwrap();
         journal.append(finished("done")).await.unwrap();
         let mut file = OpenOptions::new().append(true).open(dir.path().join(FILE)).unwrap();
         file.write_all(b"{\"record\":\"run_fin").unwrap();
@@ -169,9 +179,9 @@ mod tests {
     #[tokio::test]
     async fn a_run_is_alive_while_its_journal_is_open() {
         let dir = tempfile::tempdir().unwrap();
-        let journal = FileJournal::open(dir.path()).unwrap();
+        let journal = FileJournal::open(dir.path(), None).unwrap();
         assert!(is_alive(dir.path()));
-        assert!(FileJournal::open(dir.path()).is_err());
+        assert!(FileJournal::open(dir.path(), None).is_err());
         drop(journal);
         assert!(!is_alive(dir.path()));
     }

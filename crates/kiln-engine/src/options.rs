@@ -26,6 +26,8 @@ pub struct Options {
     pub run_id: String,
     /// Where journals live: `STATE/runs/RUN/journal.jsonl`.
     pub state_dir: PathBuf,
+    /// Fault injection for tests of crash safety: the process dies, as if killed, once so many records are on disk.
+    pub crash_after_records: Option<u64>,
 }
 
 /// How a user stops a run, in two stages; a third leaves the process and needs nobody here.

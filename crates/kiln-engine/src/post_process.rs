@@ -133,9 +133,7 @@ impl PostProcessing<'_> {
             planned.settings.resolve(&self.scope.values).map_err(|diagnostics| told(&diagnostics))?;
         match factory.prepare(&settings, &self.scope) {
             Ok(prepared) => Ok(prepared.component),
-            Err(faults) => {
-                Err(Error::new(faults.into_iter().map(|fault| fault.message).collect::<Vec<_>>().join("\n")))
-            }
+            Err(faults) => Err(Error::new(kiln_core::decode::detail(&faults))),
         }
     }
 

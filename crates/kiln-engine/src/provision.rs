@@ -155,10 +155,10 @@ impl Provisioning {
                 let result = work.await;
                 result.map_err(|error| match self.stop.is_cancelled() {
                     true => error,
-                    // Its own word "cancelled" would read as if the user had stopped the build.
-                    false => Error::new(format!("provisioner did not end within its timeout of {limit}"))
+                    // The component's own words stay; but it was the clock that stopped it, not the user.
+                    false => error
                         .kind(ErrorKind::TimedOut)
-                        .source(error),
+                        .hint(format!("the provisioner did not end within its `timeout` of {limit}")),
                 })
             }
         }

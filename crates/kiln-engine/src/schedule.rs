@@ -51,7 +51,8 @@ pub async fn run(plan: &Plan, builds: Vec<PreparedBuild>, engine: Engine) -> Res
 async fn open_journal(engine: &Engine, plan: &Plan, builds: &[String]) -> Result<Arc<dyn Journal>> {
     let dir = runs_dir(&engine.options.state_dir).join(&engine.options.run_id);
     let shown = dir.display().to_string();
-    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir)).await;
+    let crash_after = engine.options.crash_after_records;
+    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir, crash_after)).await;
     let journal = opened
         .map_err(|error| Error::new("open the journal").source(error))?
         .context(format!("make the run's folder `{shown}`"))

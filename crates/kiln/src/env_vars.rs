@@ -60,6 +60,10 @@ pub const VARIABLES: &[Variable] = &[
         name: "CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_SSL",
         meaning: "The store that the template function `consul_key` reads.",
     },
+    Variable {
+        name: KILN_CRASH_AFTER_RECORDS,
+        meaning: "For tests of crash safety: the program dies, as if killed, once so many records are in its journal.",
+    },
     Variable { name: "TERM", meaning: "`dumb`: no live progress." },
 ];
 
@@ -73,6 +77,8 @@ pub const PACKER_NO_COLOR: &str = "PACKER_NO_COLOR";
 pub const PACKER_RUN_UUID: &str = "PACKER_RUN_UUID";
 /// See the table.
 pub const KILN_STATE_DIR: &str = "KILN_STATE_DIR";
+/// See the table.
+pub const KILN_CRASH_AFTER_RECORDS: &str = "KILN_CRASH_AFTER_RECORDS";
 /// See the table.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// See the table.

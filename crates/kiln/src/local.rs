@@ -32,7 +32,7 @@ const INSTANCE_WORD: &str = "__instance";
 const PRODUCTS: [&str; 4] = ["ECS", "VPC", "STS", "RAM"];
 
 /// The shortest pause between two looks at a state of the real cloud.
-const POLL_FLOOR: Duration = Duration::from_secs(1);
+const POLL_FLOOR: Duration = Duration::from_millis(300);
 
 /// Runs this process as the helper of an instance, if that is what it was started as.
 pub fn instance_helper() -> Option<ExitCode> {

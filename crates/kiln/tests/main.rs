@@ -3,6 +3,7 @@
 
 mod support;
 
+mod alicloud;
 mod build;
 mod command_line;
 mod gc;

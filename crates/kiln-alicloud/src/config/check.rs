@@ -95,6 +95,22 @@ impl Plan {
         secrets
     }
 
+    /// Whether the image is shared, or a share taken back.
+    pub(crate) fn shares(&self) -> bool {
+        !self.config.image_share_account.is_empty() || !self.config.image_unshare_account.is_empty()
+    }
+
+    /// Returns what the user should know before the build.
+    pub(crate) fn warnings(&self, scope: &Scope) -> Vec<String> {
+        let mut warnings = self.config.communicator.warnings(scope.world.as_ref());
+        if self.config.image_disk_mappings.iter().any(|disk| disk.disk_delete_with_instance == Some(false)) {
+            let text = "disk_delete_with_instance: data disks of the temporary instance go with it all the same; a \
+                        disk left behind would be billed for ever";
+            warnings.push(text.to_owned());
+        }
+        warnings
+    }
+
     /// Checks `config`.
     pub(crate) fn check(
         config: Config,

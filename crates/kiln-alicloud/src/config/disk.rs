@@ -18,7 +18,7 @@ pub(crate) struct DiskConfig {
     pub disk_snapshot_id: Option<String>,
     /// Description of the disk.
     pub disk_description: Option<String>,
-    /// Whether a data disk goes with the instance: the temporary disks always do, so `false` is refused.
+    /// Temporary disks always go with the instance; `false` on a data disk gets a warning.
     pub disk_delete_with_instance: Option<bool>,
     /// Device of a data disk, passed on as it is: `/dev/xvdb`.
     pub disk_device: Option<String>,

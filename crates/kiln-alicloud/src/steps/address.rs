@@ -19,9 +19,6 @@ use crate::reclaim::{FACT_INSTANCE, Kind};
 /// Waits for the addresses the cloud gives at creation and shows them; these lines stand where Packer's plug-in
 /// allocates an elastic address, because scripts look for them.
 pub(crate) async fn known(site: &Site<'_>, id: &InstanceId) -> Result<()> {
-    if site.plan.address.public != Public::Own {
-        return Ok(());
-    }
     let events = &site.cx.events;
     events.say("Allocating EIP...").await;
     let judge = |instance: Instance| match instance.public_address() {

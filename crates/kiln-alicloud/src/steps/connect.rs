@@ -17,6 +17,7 @@ use crate::build::Site;
 pub(crate) async fn get_in(site: &Site<'_>, host: &str, key: &BoundKey) -> Result<Arc<dyn Communicator>> {
     let mut config: ConnectConfig = (*site.plan.login.connect).clone();
     config.credentials.keys.extend(key.pair.as_ref().map(LoginKey::from));
+    config.pace = site.cloud.connect_pace(config.pace);
     let address = Address { host: host.to_owned(), port: config.port };
     let address = || async { Ok(address.clone()) };
     let connection =

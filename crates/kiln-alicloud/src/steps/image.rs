@@ -79,9 +79,6 @@ async fn available(site: &Site<'_>, id: &ImageId) -> Result<Image> {
 
 /// Gives the image's snapshots the image's tags.
 pub(crate) async fn tag_snapshots(site: &Site<'_>, image: &Image) -> Result<()> {
-    if site.plan.tags.is_empty() {
-        return Ok(());
-    }
     let ids: Vec<String> =
         image.disk_device_mappings.iter().map(|disk| disk.snapshot_id.to_string()).collect();
     let ids: Vec<String> = ids.into_iter().filter(|id| !id.is_empty()).collect();

@@ -22,6 +22,13 @@ pub(crate) struct BoundKey {
     pub pair: Option<KeyPair>,
 }
 
+impl BoundKey {
+    /// Returns the name of a pair made for this build alone.
+    pub(crate) fn temporary(&self) -> Option<&str> {
+        self.pair.as_ref().and(self.name.as_deref())
+    }
+}
+
 pub(crate) async fn make(site: &Site<'_>, lane: &Lane) -> Result<BoundKey> {
     let communicator = &site.plan.config.communicator;
     match &site.plan.login.key {

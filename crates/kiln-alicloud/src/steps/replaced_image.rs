@@ -9,9 +9,6 @@ use crate::build::Site;
 use crate::failure::Doing as _;
 
 pub(crate) async fn delete(site: &Site<'_>) -> Result<()> {
-    if !site.plan.force_delete {
-        return Ok(());
-    }
     let (name, region) = (&site.plan.image_name, &site.plan.region);
     let images = own_images(&site.cloud, name).await.doing("Error querying alicloud image")?;
     if !images.is_empty() {

@@ -10,10 +10,7 @@ use crate::failure::Doing as _;
 use crate::reclaim::Kind;
 use crate::tags;
 
-pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Result<Option<Held>> {
-    if !site.plan.config.image_ignore_data_disks {
-        return Ok(None);
-    }
+pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Result<Held> {
     let ecs = site.cloud.ecs();
     let look = DescribeDisks {
         instance_id: Some(instance.clone()),
@@ -54,7 +51,7 @@ pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Re
     let waited =
         site.cloud.wait(format!("snapshot `{}`", held.id), site.plan.snapshot_timeout, &[], probe).await;
     waited.doing("Timeout waiting for snapshot to be created").map_err(raise_timeout)?;
-    Ok(Some(held))
+    Ok(held)
 }
 
 /// Names the field that allows more time.

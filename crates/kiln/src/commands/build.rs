@@ -12,6 +12,7 @@ use kiln_template::selection::no_builds_to_run;
 use super::help::documented;
 use super::template::Request;
 use super::{Command, Invocation, PACKER_VERSION, meta};
+use crate::env_vars::KILN_CRASH_AFTER_RECORDS;
 use crate::failure::{DONE, FAILED, Failure, Outcome};
 use crate::flags::{Flag, Kind};
 use crate::local::{self, Local};
@@ -124,6 +125,7 @@ fn options(cx: &Invocation) -> Result<Options, Failure> {
         core_version: PACKER_VERSION.to_owned(),
         run_id: cx.run.clone(),
         state_dir: state_dir(cx)?,
+        crash_after_records: cx.environment.filled(KILN_CRASH_AFTER_RECORDS).and_then(|count| count.parse().ok()),
     })
 }
 

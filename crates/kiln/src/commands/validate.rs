@@ -65,6 +65,7 @@ fn run(cx: &Invocation) -> Outcome {
         core_version: PACKER_VERSION.to_owned(),
         run_id: cx.run.clone(),
         state_dir: std::path::PathBuf::new(),
+        crash_after_records: None,
     };
     let mut diagnostics = planned.faulty;
     diagnostics.extend(kiln_engine::prepare(&planned.plan, &registry, &world, &options).1);

@@ -1,0 +1,9 @@
+//! Builder `alicloud-ecs` against an embedded cloud: one in this process that tests can look into, reached by the
+//! program as it would reach the real one, over HTTP and SSH; or the program's own, with `-local`.
+
+mod bad_input;
+mod crashes;
+mod faults;
+mod fixture;
+mod local;
+mod seeds;
