@@ -25,7 +25,16 @@
 //! - System calls are not filtered: a fault of the kernel is a fault of the wall.
 //! - As root, ids are not shifted: root of a guest owns host files of root that it can see (it
 //!   sees `/usr` and the package lists, read-only).
+//! - Inside, every user becomes root by `sudo` without a password, as on the real cloud's images.
 //! - World-readable files of `/usr` and, copied, of `/etc` can be read.
+
+//!
+//! # What differs from a real machine
+//! Services do not run (what `systemctl` is told is recorded), forwarded ports and agents are
+//! refused, and a terminal has no name in the guest's `/dev/pts` (`tty` says "not a tty", while
+//! everything that asks the terminal itself works). Without root only one user id exists: every
+//! user is root, owners cannot be changed, and host files below `/usr` can be replaced (deleted
+//! and written anew) but not written in place.
 
 mod base;
 mod helper;
