@@ -76,7 +76,6 @@ impl Clock {
     }
 
     fn new(base: Moment, speed: f64, frozen: bool) -> Clock {
-        let speed = if speed.is_finite() && speed > 0.0 { speed } else { 1.0 };
         Clock { base, started: Instant::now(), speed, frozen, stepped: watch::Sender::new(Duration::ZERO) }
     }
 

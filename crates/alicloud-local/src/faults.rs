@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 /// One rule: which calls it takes, and what happens to them.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct FaultRule {
     /// The action's name, such as `RunInstances`; `*` at an end stands for anything (`Describe*`).
@@ -24,6 +24,20 @@ pub struct FaultRule {
     pub effect: FaultEffect,
 }
 
+impl FaultRule {
+    /// A rule that takes the next call of an action.
+    pub fn new(action: &str, effect: FaultEffect) -> FaultRule {
+        FaultRule { action: action.to_owned(), with: BTreeMap::new(), nth: 1, times: 1, effect }
+    }
+}
+
+impl Default for FaultRule {
+    /// The next call of any action loses its answer.
+    fn default() -> FaultRule {
+        FaultRule::new("*", FaultEffect::DropAfter)
+    }
+}
+
 fn first() -> u64 {
     1
 }
@@ -33,7 +47,7 @@ fn once() -> u64 {
 }
 
 /// What happens to a call that a rule takes.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "do", rename_all = "snake_case", deny_unknown_fields)]
 pub enum FaultEffect {
     /// The call is refused with this code and has no effect.
@@ -61,7 +75,6 @@ pub enum FaultEffect {
     /// The connection is cut before the call has any effect.
     DropBefore,
     /// The call has its effect, and the connection is cut instead of answering.
-    #[default]
     DropAfter,
     /// The call is refused with `Throttling.User`.
     Throttle,
@@ -110,7 +123,7 @@ impl FaultBook {
                 continue;
             }
             *seen += 1;
-            if *seen >= rule.nth && (rule.times == 0 || *seen < rule.nth + rule.times) {
+            if *seen >= rule.nth && (rule.times == 0 || *seen - rule.nth < rule.times) {
                 effects.push(rule.effect.clone());
             }
         }

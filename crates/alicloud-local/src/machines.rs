@@ -42,7 +42,8 @@ type Orders = mpsc::UnboundedSender<Order>;
 
 /// All machines of a cloud.
 pub struct Machines {
-    host: Option<Arc<dyn Host>>,
+    /// Let go at the end: it holds folders.
+    host: Mutex<Option<Arc<dyn Host>>>,
     /// One channel a machine. Unbounded, but filled by API calls only, each of which is answered first.
     orders: Mutex<HashMap<String, Orders>>,
     /// Those that are up, or whose disk is still there.
@@ -66,7 +67,7 @@ impl Machines {
         halted: mpsc::UnboundedSender<String>,
     ) -> Machines {
         Machines {
-            host,
+            host: Mutex::new(host),
             orders: Mutex::default(),
             guests: Arc::default(),
             notes,
@@ -89,7 +90,7 @@ impl Machines {
             let (sender, receiver) = mpsc::unbounded_channel();
             let keeper = Keeper {
                 id: instance.to_owned(),
-                host: self.host.clone(),
+                host: self.host.lock().unwrap_or_else(PoisonError::into_inner).clone(),
                 guests: Arc::clone(&self.guests),
                 notes: self.notes.clone(),
                 halted: self.halted.clone(),
@@ -116,6 +117,8 @@ impl Machines {
         self.orders.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.tasks.close();
         self.tasks.wait().await;
+        self.guests.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.host.lock().unwrap_or_else(PoisonError::into_inner).take();
     }
 }
 

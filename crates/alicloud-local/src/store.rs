@@ -17,8 +17,8 @@ pub struct Store {
     keeps: bool,
     /// The newest state written, by its number: a slower, older writer must not win.
     written: Mutex<u64>,
-    /// Removes the folder when nothing is to be kept. Held for its drop.
-    _temporary: Option<tempfile::TempDir>,
+    /// The folder, when nothing is to be kept: it goes when this is closed.
+    temporary: std::sync::Mutex<Option<tempfile::TempDir>>,
     /// Held so that no second process uses the folder.
     _lock: File,
 }
@@ -87,6 +87,13 @@ impl Store {
                 return Err(StoreError::File { doing: "lock", path: lock_path, source });
             }
         }
+        // What sandboxes of a process that was killed had laid out; they have ended with it.
+        for entry in fs::read_dir(&root).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with("instances-") {
+                // What cannot be removed only takes room.
+                let _ = fs::remove_dir_all(entry.path());
+            }
+        }
         let path = root.join("state.json");
         let state = match fs::read(&path) {
             Ok(bytes) => {
@@ -99,7 +106,7 @@ impl Store {
             folders: Folders { root },
             keeps: kept.is_some(),
             written: Mutex::new(0),
-            _temporary: temporary,
+            temporary: std::sync::Mutex::new(temporary),
             _lock: lock,
         };
         Ok((store, state))
@@ -113,6 +120,13 @@ impl Store {
     /// Returns whether the state is worth writing down.
     pub fn keeps(&self) -> bool {
         self.keeps
+    }
+
+    /// Removes the folder if it is not to be kept, whoever still holds the store.
+    pub async fn close(&self) {
+        let temporary = self.temporary.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        // What cannot be removed only takes room in the system's folder of temporary files.
+        let _ = tokio::task::spawn_blocking(move || drop(temporary)).await;
     }
 
     /// Writes the `number`-th state, whole or not at all.

@@ -217,9 +217,7 @@ fn create(cx: &mut Cx<'_>) -> Answer {
     cx.within_quota("image", 100, has, "QuotaExceed.Image")?;
 
     let (base_image, disks) = match (cx.params.get("InstanceId"), cx.params.get("SnapshotId")) {
-        (Some(instance), _) => {
-            disks_of_instance(cx, &region.id, instance, name.as_deref(), &tags)?
-        }
+        (Some(instance), _) => disks_of_instance(cx, &region.id, instance, name.as_deref(), &tags)?,
         (None, Some(snapshot)) => disk_of_snapshot(cx, &region.id, snapshot)?,
         (None, None) => {
             let mappings = cx.params.indexes("DiskDeviceMapping");

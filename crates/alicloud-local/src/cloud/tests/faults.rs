@@ -9,7 +9,7 @@ const CREATE: &[(&str, &str)] =
     &[("RegionId", "cn-beijing"), ("CidrBlock", "172.16.0.0/16"), ("ClientToken", "t-1")];
 
 fn rule(action: &str, effect: FaultEffect) -> FaultRule {
-    FaultRule { action: action.to_owned(), nth: 1, times: 1, effect, ..FaultRule::default() }
+    FaultRule::new(action, effect)
 }
 
 fn refusal(code: &str) -> FaultEffect {

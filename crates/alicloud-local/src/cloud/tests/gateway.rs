@@ -56,7 +56,8 @@ async fn the_older_form_answers_in_xml_or_json() {
 async fn the_older_form_is_refused_for_each_thing_that_is_wrong() {
     let world = World::new().await;
     let (_, secret) = world.cloud.credentials();
-    let cases: &[(&[(&str, &str)], u16, &str)] = &[
+    type Case = (&'static [(&'static str, &'static str)], u16, &'static str);
+    let cases: &[Case] = &[
         (&[("AccessKeyId", "nobody")], 404, "InvalidAccessKeyId.NotFound"),
         (&[("AccessKeyId", "absent")], 400, "MissingAccessKeyId"),
         (&[("Timestamp", "2020-01-01T00:00:00Z")], 400, "InvalidTimeStamp.Expired"),
