@@ -13,12 +13,13 @@ use alicloud_local::{AddressMode, Cloud, CloudOptions, HelperProgram, Inventory,
 use async_trait::async_trait;
 use kiln_alicloud::Setup;
 use kiln_core::component::Registry;
-use kiln_core::event::Events;
+use kiln_core::event::{EventKind, Events};
 use kiln_engine::gc::{CLOUD, EPHEMERAL};
 use kiln_remote::dial::{Dialer, Direct};
 use tokio::net::TcpStream;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::commands::meta::LOCAL_SPEED;
 use crate::env_vars::{ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, Environment};
@@ -92,7 +93,8 @@ pub struct Local {
     environment: Environment,
     place: String,
     speed: f64,
-    notes: JoinHandle<()>,
+    notes: JoinHandle<Vec<String>>,
+    notes_end: CancellationToken,
 }
 
 /// How the flags want the embedded cloud.
@@ -158,8 +160,9 @@ impl Local {
         events
             .say(format!("==> kiln: building in an embedded cloud, {speed}x as fast as the real one{kept}"))
             .await;
-        let notes = notes(&cloud, events.clone());
-        Ok(Local { cloud: Arc::new(cloud), environment, place, speed, notes })
+        let notes_end = CancellationToken::new();
+        let notes = notes(&cloud, notes_end.clone());
+        Ok(Local { cloud: Arc::new(cloud), environment, place, speed, notes, notes_end })
     }
 
     /// Returns the embedded cloud as components see it.
@@ -170,15 +173,19 @@ impl Local {
         surroundings(self.environment.clone(), dialer, place, poll_floor)
     }
 
-    /// Ends the cloud and every sandbox in it.
-    pub async fn shutdown(self) {
+    /// Ends the cloud and every sandbox in it, and says what was simulated. Guests say so themselves where they
+    /// play a program, but their output may have gone elsewhere.
+    pub async fn shutdown(self, events: &Events) {
         // Dialers know it weakly, so that nobody but us holds it now; dropping it would end it too, less orderly.
         if let Some(cloud) = Arc::into_inner(self.cloud) {
             cloud.shutdown().await;
         }
-        self.notes.abort();
-        // Joined so that it lets go of its events.
-        let _ = self.notes.await;
+        self.notes_end.cancel();
+        let notes = self.notes.await.unwrap_or_default();
+        if !notes.is_empty() {
+            let text = format!("\nSimulated in this run:\n    {}", notes.join("\n    "));
+            events.emit(EventKind::Hint { text }).await;
+        }
     }
 }
 
@@ -226,17 +233,24 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// What is simulated is said on screen.
-fn notes(cloud: &Cloud, events: Events) -> JoinHandle<()> {
+/// Gathers what is simulated, in order, each once.
+fn notes(cloud: &Cloud, stop: CancellationToken) -> JoinHandle<Vec<String>> {
     let mut notes = cloud.notes();
     tokio::spawn(async move {
+        let mut told: Vec<String> = Vec::new();
         loop {
-            match notes.recv().await {
-                Ok(note) => events.say(format!("==> kiln: [simulated] {note}")).await,
-                Err(RecvError::Lagged(missed)) => {
-                    events.say(format!("==> kiln: [simulated] and {missed} things more")).await;
-                }
-                Err(RecvError::Closed) => return,
+            let note = tokio::select! {
+                biased;
+                note = notes.recv() => note,
+                () = stop.cancelled() => return told,
+            };
+            let note = match note {
+                Ok(note) => note,
+                Err(RecvError::Lagged(missed)) => format!("{missed} things more"),
+                Err(RecvError::Closed) => return told,
+            };
+            if !told.contains(&note) {
+                told.push(note);
             }
         }
     })

@@ -122,9 +122,10 @@ fn renderer(look: Look, environment: &Environment) -> Box<dyn Renderer> {
         Format::Json => Box::new(Json::new(out)),
         Format::Machine => Box::new(Machine::new(Reader::new(look.timestamps, false), out, aside)),
         Format::Human => {
-            let live = colours && !dumb && aside.is_terminal();
+            let terminal = colours && aside.is_terminal();
             let human = Human::new(Reader::new(look.timestamps, look.colours), colours, out, aside);
-            match live {
+            let human = human.with_aside_colours(terminal);
+            match terminal && !dumb {
                 true => {
                     let area = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
                     Box::new(Live::new(human, area))

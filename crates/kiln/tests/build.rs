@@ -11,7 +11,17 @@ fn build(world: &World, flags: &[&str]) -> Output {
 fn a_build_says_packers_lines() {
     let world = World::with("t.json", &null_template(&shell_local("echo hi; echo err >&2")));
     let out = build(&world, &[]);
-    insta::assert_snapshot!(out.stdout, @"");
+    insta::assert_snapshot!(out.stdout, @r"
+    ==> null: Running local shell script: [TMP]/packer-shell[N]
+    ==> null: hi
+    ==> null: err
+    Build 'null' finished after […].
+
+    ==> Wait completed after […]
+
+    ==> Builds finished. The artifacts of successful builds are:
+    --> null: Did not export anything. This is the null builder
+    ");
     assert_eq!(out.code, 0);
 }
 
@@ -22,7 +32,27 @@ fn a_build_for_programs() {
         r#"{"builders": [{"type": "file", "target": "a.txt", "content": "x"}], "post-processors": ["manifest"]}"#,
     );
     let out = build(&world, &["-machine-readable"]).expect(0);
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r"
+    [TIME],,ui,say,==> file: Running post-processor: manifest
+    [TIME],,ui,say,Build 'file' finished after […].
+    [TIME],,ui,say,\n==> Wait completed after […]
+    [TIME],,ui,say,\n==> Builds finished. The artifacts of successful builds are:
+    [TIME],file,artifact-count,2
+    [TIME],file,artifact,0,builder-id,packer.file
+    [TIME],file,artifact,0,id,File
+    [TIME],file,artifact,0,string,Stored file: a.txt
+    [TIME],file,artifact,0,files-count,1
+    [TIME],file,artifact,0,file,0,a.txt
+    [TIME],file,artifact,0,end
+    [TIME],,ui,say,--> file: Stored file: a.txt
+    [TIME],file,artifact,1,builder-id,packer.file
+    [TIME],file,artifact,1,id,File
+    [TIME],file,artifact,1,string,Stored file: a.txt
+    [TIME],file,artifact,1,files-count,1
+    [TIME],file,artifact,1,file,0,a.txt
+    [TIME],file,artifact,1,end
+    [TIME],,ui,say,--> file: Stored file: a.txt
+    ");
     assert_eq!(world.read("a.txt"), "x");
     assert!(world.read("packer-manifest.json").contains("\"builder_type\": \"file\""));
 }
@@ -67,7 +97,13 @@ fn only_and_except_select_builds() {
         let out = build(&world, flags).expect(0);
         assert!(out.contains("==> null.a: a a\n") && !out.contains("null.b"), "{flags:?}\n{out}");
     }
-    insta::assert_snapshot!(build(&world, &["-only=nope"]).expect(1), @"");
+    insta::assert_snapshot!(build(&world, &["-only=nope"]).expect(1), @r"
+    Error: No builds to run
+
+    A build command cannot run without at least one build to process. If the only or
+    except flags have been specified at run time check that at least one build is
+    selected for execution.
+    ");
 }
 
 #[test]
@@ -97,7 +133,19 @@ fn a_template_comes_from_standard_input() {
 #[test]
 fn a_failing_script_fails_the_build() {
     let world = World::with("t.json", &null_template(&shell_local("echo failing; exit 3")));
-    insta::assert_snapshot!(build(&world, &[]).expect(1), @"");
+    insta::assert_snapshot!(build(&world, &[]).expect(1), @r"
+    ==> null: Running local shell script: [TMP]/packer-shell[N]
+    ==> null: failing
+    ==> null: Provisioning step had errors: Running the cleanup provisioner, if present...
+    Build 'null' errored after […]: Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+
+    ==> Wait completed after […]
+
+    ==> Some builds didn't complete successfully and had errors:
+    --> null: Script exited with non-zero exit status: 3. Allowed exit codes are: [0]
+
+    ==> Builds finished but no artifacts were created.
+    ");
 }
 
 const WITH_CLEANUP: &str = r#"{"builders": [{"type": "null", "communicator": "none"}],

@@ -3,7 +3,18 @@ use super::support::{World, null_template};
 #[test]
 fn no_command_and_unknown_commands_end_with_127() {
     let out = World::new().kiln(&[]).expect(127);
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r"
+    Usage: kiln [--version] [--help] <command> [<args>]
+
+    Available commands are:
+        build          build image(s) from template
+        cloud serve    serves the embedded cloud to other programs
+        gc             deletes what dead runs left behind
+        inspect        see components of a template
+        runs           lists runs, how they ended and what is left of them
+        validate       check that a template is valid
+        version        Prints the version
+    ");
     let unknown = World::new().kiln(&["buidl"]);
     assert_eq!(unknown.stderr, "there is no command `buidl`; is `build` meant?\n");
     assert_eq!(unknown.expect(127), out);
@@ -13,7 +24,19 @@ fn no_command_and_unknown_commands_end_with_127() {
 #[test]
 fn help_stands_anywhere_behind_a_command() {
     let help = World::new().kiln(&["inspect", "-h"]).expect(0);
-    insta::assert_snapshot!(help, @"");
+    insta::assert_snapshot!(help, @r"
+    Usage: kiln inspect [options] TEMPLATE
+      Shows a template's variables, builders and provisioners. Without a template it shows the smallest there is.
+
+    Options:
+
+      -only=foo,bar,baz             Only these builds.
+      -except=foo,bar,baz           All builds and post-processors but these.
+      -var 'key=value'              Sets a variable; may be given many times.
+      -var-file=path                A JSON file with variables; may be given many times, the later wins.
+      -config-type=[json|hcl2]      The language where the template's name does not decide it. (Default: json)
+      -use-sequential-evaluation    HCL2 templates: data sources first, then locals. JSON templates have neither.
+    ");
     assert_eq!(World::new().kiln(&["inspect", "x.json", "--help"]).expect(0), help);
 }
 

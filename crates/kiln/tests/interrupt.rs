@@ -13,7 +13,18 @@ fn interrupted(signal: Signal) -> String {
 
 #[test]
 fn an_interrupt_stops_the_build_cleanly() {
-    insta::assert_snapshot!(interrupted(Signal::SIGINT), @"");
+    insta::assert_snapshot!(interrupted(Signal::SIGINT), @r"
+    ==> null: Running local shell script: [TMP]/packer-shell[N]
+    ==> null: begun
+    Cancelling build after receiving interrupt
+    ==> null: Provisioning step had errors: Running the cleanup provisioner, if present...
+    Build 'null' errored after […]: Error executing script: [TMP]/packer-shell[N]
+
+    Please see output above for more information.
+
+    ==> Wait completed after […]
+    Cleanly cancelled builds after being interrupted.
+    ");
 }
 
 #[test]
@@ -33,6 +44,7 @@ fn the_third_interrupt_leaves_at_once() {
     running.signal(Signal::SIGINT);
     running.wait_for("Cancelling build after receiving interrupt");
     running.signal(Signal::SIGINT);
+    running.wait_for("Asked again");
     running.signal(Signal::SIGINT);
     assert_eq!(running.finish().code, 1);
 }

@@ -12,5 +12,11 @@ fn version_names_packers_and_its_own() {
 fn version_for_programs() {
     let out = World::new().kiln(&["-machine-readable", "version"]).expect(0);
     let out = out.replace(env!("CARGO_PKG_VERSION"), "[VERSION]");
-    insta::assert_snapshot!(out, @"");
+    insta::assert_snapshot!(out, @r"
+    [TIME],,version,1.16.0
+    [TIME],,version-prelease,
+    [TIME],,version-commit,
+    [TIME],,ui,say,Packer v1.16.0
+    [TIME],,ui,say,Kiln v[VERSION]
+    ");
 }

@@ -125,7 +125,10 @@ fn options(cx: &Invocation) -> Result<Options, Failure> {
         core_version: PACKER_VERSION.to_owned(),
         run_id: cx.run.clone(),
         state_dir: state_dir(cx)?,
-        crash_after_records: cx.environment.filled(KILN_CRASH_AFTER_RECORDS).and_then(|count| count.parse().ok()),
+        crash_after_records: cx
+            .environment
+            .filled(KILN_CRASH_AFTER_RECORDS)
+            .and_then(|count| count.parse().ok()),
     })
 }
 
@@ -168,7 +171,7 @@ async fn with_cloud(cx: &Invocation, stage: &Stage, request: Request, options: O
     }
     let local = Local::start(&cx.flags, &cx.environment, &stage.events).await?;
     let outcome = story(stage, request, options, local.surroundings()).await;
-    local.shutdown().await;
+    local.shutdown(&stage.events).await;
     outcome
 }
 

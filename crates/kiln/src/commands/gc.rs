@@ -59,7 +59,7 @@ async fn on_stage(cx: &Invocation, state_dir: std::path::PathBuf) -> Outcome {
         Some(_) => match Local::start(&cx.flags, &cx.environment, &stage.events).await {
             Ok(local) => {
                 let outcome = story(cx, &stage, state_dir, local.surroundings()).await;
-                local.shutdown().await;
+                local.shutdown(&stage.events).await;
                 outcome
             }
             Err(failure) => Err(failure),

@@ -16,6 +16,7 @@ const RED: u8 = 31;
 pub struct Human<O, A> {
     reader: Reader,
     colours: bool,
+    aside_colours: bool,
     times: Times,
     out: O,
     aside: A,
@@ -24,7 +25,14 @@ pub struct Human<O, A> {
 impl<O: Write + Send, A: Write + Send> Human<O, A> {
     /// Returns a renderer; `colours` allows escape sequences.
     pub fn new(reader: Reader, colours: bool, out: O, aside: A) -> Human<O, A> {
-        Human { reader, colours, times: Times::default(), out, aside }
+        Human { reader, colours, aside_colours: false, times: Times::default(), out, aside }
+    }
+
+    /// Allows escape sequences on the other stream too: there they are for terminals only.
+    #[must_use]
+    pub fn with_aside_colours(mut self, allowed: bool) -> Human<O, A> {
+        self.aside_colours = allowed;
+        self
     }
 
     fn line(&mut self, line: &Line) -> io::Result<()> {
@@ -68,7 +76,7 @@ impl<O: Write + Send, A: Write + Send> Renderer for Human<O, A> {
         }
         self.out.flush()?;
         if matches!(event.kind, EventKind::RunFinished { .. })
-            && let Some(table) = self.times.table(self.colours)
+            && let Some(table) = self.times.table(self.aside_colours)
         {
             self.note(&format!("\n{table}"));
         }

@@ -144,9 +144,9 @@ fn people_get_packers_lines_and_kilns_on_the_other_stream() {
     ==> null.two: the script is in.sh
 
     ==> Where the time went (* the build waited for it; the rest ran alongside):
-        null.two                       4.0s
-          * provisioner 1 (shell)      2.5s   62%  failed
-            the rest                   1.5s   38%
+        null.two                         4.0s
+            provisioner 1 (shell)        2.5s   62%  failed
+            the rest                     4.0s  100%
     ");
 }
 

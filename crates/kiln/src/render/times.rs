@@ -31,6 +31,9 @@ struct Step {
     failed: bool,
 }
 
+/// Provisioners run inside the builder's step that calls them.
+const INSIDE_A_STEP: &str = "provisioner ";
+
 /// Two steps that follow each other may overlap by the resolution of the clock.
 const SLACK_MS: i64 = 5;
 
@@ -69,7 +72,7 @@ impl Times {
         if told.is_empty() {
             return None;
         }
-        let width = told.iter().flat_map(|(_, build)| &build.steps).map(|step| step.name.chars().count() + 4);
+        let width = told.iter().flat_map(|(_, build)| &build.steps).map(|step| step.name.chars().count() + 6);
         let width = width.chain(told.iter().map(|(name, _)| name.chars().count())).max().unwrap_or(0).max(24);
         let mut text =
             String::from("==> Where the time went (* the build waited for it; the rest ran alongside):");
@@ -92,17 +95,20 @@ impl Build {
         let mut text = format!("\n    {name:<width$}  {:>8}", short(total));
         let mut steps = self.steps.clone();
         steps.sort_by_key(|step| (step.start, step.end));
-        let waited_for = critical_path(&steps);
+        let inner = |step: &Step| step.name.starts_with(INSIDE_A_STEP);
+        let outer: Vec<Step> = steps.iter().filter(|step| !inner(step)).cloned().collect();
+        let path: Vec<&Step> = critical_path(&outer).into_iter().map(|index| &outer[index]).collect();
         let mut accounted = Duration::ZERO;
-        for (index, step) in steps.iter().enumerate() {
-            let critical = waited_for.contains(&index);
+        for step in &steps {
+            let critical = path.contains(&step);
             let took = span(step.start, step.end);
             if critical {
                 accounted += took;
             }
             let mark = if critical { '*' } else { ' ' };
             let failed = if step.failed { "  failed" } else { "" };
-            let label = format!("  {mark} {}", step.name);
+            let indent = if inner(step) && !outer.is_empty() { "  " } else { "" };
+            let label = format!("  {mark} {indent}{}", step.name);
             let row = format!("{label:<width$}  {:>8}  {:>3.0}%{failed}", short(took), share(took));
             text.push_str("\n    ");
             match critical && bold {

@@ -51,9 +51,13 @@ fn all_missing_fields_are_told_at_once() {
 #[test]
 fn missing_credentials_name_the_sources_tried() {
     let cloud = TestCloud::start();
-    let world = cloud.world_with(&template("", "")).env("ALICLOUD_ACCESS_KEY", "").env("ALICLOUD_SECRET_KEY", "");
+    let world =
+        cloud.world_with(&template("", "")).env("ALICLOUD_ACCESS_KEY", "").env("ALICLOUD_SECRET_KEY", "");
     let said = said(&cloud, world.kiln(&["build", "-color=false", "t.json"]));
-    says(&said, &["(ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY) or ram_role_name option must be set", "looked for"]);
+    says(
+        &said,
+        &["(ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY) or ram_role_name option must be set", "looked for"],
+    );
 }
 
 #[test]
@@ -77,7 +81,10 @@ fn an_unknown_region_image_or_type_is_refused_before_anything_is_made() {
     let kind = template("", "").replace("ecs.t5-lc1m1.small", "ecs.t5-lc1m1.smal");
     says(
         &fails(&cloud, &kind),
-        &["The instance type ecs.t5-lc1m1.smal isn't available in this region.", "is `ecs.t5-lc1m1.small` meant?"],
+        &[
+            "The instance type ecs.t5-lc1m1.smal isn't available in this region.",
+            "is `ecs.t5-lc1m1.small` meant?",
+        ],
     );
     assert!(!cloud.actions().iter().any(|action| action == "RunInstances"));
 }
@@ -106,7 +113,13 @@ fn force_replaces_the_image_of_exactly_the_same_name() {
     );
     let output = cloud.world_with(&template("", "")).kiln(&["build", "-color=false", "-force", "t.json"]);
     let said = output.expect(0);
-    says(&said, &["Force delete flag found, skipping prevalidating image name.", "Deleting duplicated image and snapshot"]);
+    says(
+        &said,
+        &[
+            "Force delete flag found, skipping prevalidating image name.",
+            "Deleting duplicated image and snapshot",
+        ],
+    );
     let images = cloud.inventory().images;
     let mut names: Vec<&str> = images.iter().map(|image| image.name.as_str()).collect();
     names.sort_unstable();

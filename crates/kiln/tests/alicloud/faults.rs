@@ -15,8 +15,16 @@ const AT_ONCE: usize = 3;
 fn ways() -> [(&'static str, FaultEffect, bool); 6] {
     let code = || "OperationDenied".to_owned();
     [
-        ("refused before the effect", FaultEffect::Refuse { code: code(), message: None, status: None }, false),
-        ("refused after the effect", FaultEffect::FailAfter { code: code(), message: None, status: None }, false),
+        (
+            "refused before the effect",
+            FaultEffect::Refuse { code: code(), message: None, status: None },
+            false,
+        ),
+        (
+            "refused after the effect",
+            FaultEffect::FailAfter { code: code(), message: None, status: None },
+            false,
+        ),
         ("cut before the effect", FaultEffect::DropBefore, true),
         ("answer lost", FaultEffect::DropAfter, true),
         ("throttled", FaultEffect::Throttle, true),
@@ -106,7 +114,10 @@ fn each_call_of_a_build_by_snapshot_may_fail() {
 
 #[test]
 fn an_image_that_cannot_be_made_is_noticed_at_once() {
-    for (action, said) in [("CreateImage", "cannot become ready: CreateFailed"), ("CreateSnapshot", "cannot become ready: failed")] {
+    for (action, said) in [
+        ("CreateImage", "cannot become ready: CreateFailed"),
+        ("CreateSnapshot", "cannot become ready: failed"),
+    ] {
         let cloud = TestCloud::start();
         cloud.add_fault(FaultRule::new(action, FaultEffect::CreationFails));
         let output = cloud.world_with(&data_disks()).kiln(&["build", "-color=false", "t.json"]);

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use alicloud_local::{AddressMode, CallRecord, Cloud, CloudOptions, FaultRule, HelperProgram, Inventory, InventorySnapshot};
+use alicloud_local::{
+    AddressMode, CallRecord, Cloud, CloudOptions, FaultRule, HelperProgram, Inventory, InventorySnapshot,
+};
 use tokio::runtime::Runtime;
 
 use crate::support::World;
@@ -145,6 +147,8 @@ pub fn shell(command: &str) -> String {
 
 /// Returns the seeds' template of this name, unmodified.
 pub fn seed(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../kiln-template/tests/seeds").join(format!("{name}.json"));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../kiln-template/tests/seeds")
+        .join(format!("{name}.json"));
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }

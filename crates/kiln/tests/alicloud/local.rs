@@ -38,7 +38,8 @@ fn a_script_of_a_template_sees_nothing_of_the_host() {
     let secret = World::with("secret.txt", "do not show");
     let path = secret.path("secret.txt").display().to_string();
     let look = format!("cat {path} && echo SEEN; cat /proc/1/cmdline; echo; ls /root /home; id -u");
-    let world = World::with("t.json", &template("\"skip_create_image\": true", &shell(&look)).replace("2222", "22"));
+    let world =
+        World::with("t.json", &template("\"skip_create_image\": true", &shell(&look)).replace("2222", "22"));
     let output = world.kiln(&["build", "-color=false", "-local", "-local-speed=1000", "t.json"]);
     assert!(output.stdout.contains("No such file or directory"), "{}", output.stdout);
     assert!(!output.stdout.contains("SEEN") && !output.stdout.contains("do not show"), "{}", output.stdout);

@@ -27,7 +27,8 @@ impl Built {
     #[track_caller]
     fn with(name: &str, arguments: &[&str], owned: &str) -> Built {
         let world = World::with("t.json", &seed(name)).file("owned.json", owned);
-        let arguments = [&["build"], &LOCAL[..], &["-local-with=owned.json"], arguments, &["t.json"]].concat();
+        let arguments =
+            [&["build"], &LOCAL[..], &["-local-with=owned.json"], arguments, &["t.json"]].concat();
         let said = world.kiln(&arguments).expect(0);
         let inventory = look(&world);
         let calls = world.read("cloud/calls.jsonl");
@@ -42,7 +43,8 @@ impl Built {
     fn looks_as_promised(&self) {
         let image = self.image();
         assert_eq!(image.status, "Available");
-        let ending = format!("--> alicloud-ecs: Alicloud images were created:\n\n{}: {}\n", image.region, image.id);
+        let ending =
+            format!("--> alicloud-ecs: Alicloud images were created:\n\n{}: {}\n", image.region, image.id);
         assert!(self.said.ends_with(&ending), "{}", self.said);
         assert!(self.said.contains("==> alicloud-ecs: Connected to SSH!\n"), "{}", self.said);
     }
@@ -83,8 +85,11 @@ impl Built {
 /// Opens the cloud a build kept.
 fn look(world: &World) -> InventorySnapshot {
     let helper = HelperProgram { path: env!("CARGO_BIN_EXE_kiln").into(), args: vec!["__instance".into()] };
-    let options =
-        CloudOptions { state_dir: Some(world.path("cloud")), allow_no_sandbox: true, ..CloudOptions::new(helper) };
+    let options = CloudOptions {
+        state_dir: Some(world.path("cloud")),
+        allow_no_sandbox: true,
+        ..CloudOptions::new(helper)
+    };
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let cloud = Cloud::start(options).await.unwrap();
@@ -104,7 +109,12 @@ fn carries_tags(built: &Built, pairs: &[(&str, &str)]) {
     assert_eq!(built.image().tags.clone().into_iter().collect::<BTreeMap<_, _>>(), expected);
     assert!(!built.inventory.snapshots.is_empty());
     for snapshot in &built.inventory.snapshots {
-        assert_eq!(snapshot.tags.clone().into_iter().collect::<BTreeMap<_, _>>(), expected, "{}", snapshot.id);
+        assert_eq!(
+            snapshot.tags.clone().into_iter().collect::<BTreeMap<_, _>>(),
+            expected,
+            "{}",
+            snapshot.id
+        );
     }
 }
 
@@ -176,18 +186,40 @@ fn seed_002_redis_is_in_the_image() {
     built.leaves_nothing_else();
     // The order of the document's log.
     let lines = [
-        "Found image ID: ", "Creating temporary keypair: packer_", "Creating vpc...", "Created vpc: ",
-        "Creating vswitch...", "Created vswitch: ", "Creating security group...", "Created security group: ",
-        "Creating instance...", "Created instance: ", "Allocating EIP...", "Allocated EIP: ", "Attach keypair ",
-        "Starting instance: ", "Using SSH communicator to connect: ", "Connected to SSH!",
-        "Provisioning with shell script: ", "Stopping instance: ", "Waiting instance stopped: ", "Creating image: ",
-        "Detach keypair ", "Cleaning up 'EIP'", "Cleaning up 'instance'", "Cleaning up 'security group'",
-        "Cleaning up 'vSwitch'", "Cleaning up 'VPC'", "Deleting temporary keypair...",
+        "Found image ID: ",
+        "Creating temporary keypair: packer_",
+        "Creating vpc...",
+        "Created vpc: ",
+        "Creating vswitch...",
+        "Created vswitch: ",
+        "Creating security group...",
+        "Created security group: ",
+        "Creating instance...",
+        "Created instance: ",
+        "Allocating EIP...",
+        "Allocated EIP: ",
+        "Attach keypair ",
+        "Starting instance: ",
+        "Using SSH communicator to connect: ",
+        "Connected to SSH!",
+        "Provisioning with shell script: ",
+        "Stopping instance: ",
+        "Waiting instance stopped: ",
+        "Creating image: ",
+        "Detach keypair ",
+        "Cleaning up 'EIP'",
+        "Cleaning up 'instance'",
+        "Cleaning up 'security group'",
+        "Cleaning up 'vSwitch'",
+        "Cleaning up 'VPC'",
+        "Deleting temporary keypair...",
     ];
     let mut rest = built.said.as_str();
     for line in lines {
         let line = format!("==> alicloud-ecs: {line}");
-        let at = rest.find(&line).unwrap_or_else(|| panic!("`{line}` is missing or out of order:\n{}", built.said));
+        let at = rest
+            .find(&line)
+            .unwrap_or_else(|| panic!("`{line}` is missing or out of order:\n{}", built.said));
         rest = &rest[at + line.len()..];
     }
     let inside = built.inside("cat /var/lib/alicloud-local/packages; ls -A /root/.ssh 2>/dev/null | wc -l");
@@ -207,7 +239,8 @@ fn seed_003_ubuntu_carries_its_tag() {
 #[test]
 fn keys_come_from_the_environment_or_from_the_command_line() {
     let account = r#"{"access_keys": {"LTAIown": "own-secret"}}"#;
-    let built = Built::with("000-tags", &["-var", "access_key=LTAIown", "-var", "secret_key=own-secret"], account);
+    let built =
+        Built::with("000-tags", &["-var", "access_key=LTAIown", "-var", "secret_key=own-secret"], account);
     built.leaves_nothing_else();
     assert!(!built.said.contains("own-secret"), "{}", built.said);
     let world = World::with("t.json", &seed("000-tags")).file("owned.json", account);
