@@ -233,11 +233,19 @@ async fn try_boot(helper: &HelperProgram, work_dir: &Path, disks: &Path) -> Resu
         runtime: Vec::new(),
         grace_ms: 0,
     };
-    let mut sandbox = Sandbox::start(helper, &request).await?;
-    sandbox.end(true).await;
-    let all_ids = sandbox.live.all_ids;
-    sandbox.release().await;
-    Ok(all_ids)
+    let started = Sandbox::start(helper, &request).await;
+    let all_ids = match started {
+        Ok(mut sandbox) => {
+            sandbox.end(true).await;
+            let all_ids = sandbox.live.all_ids;
+            sandbox.release().await;
+            Ok(all_ids)
+        }
+        Err(error) => Err(error),
+    };
+    // An overlay leaves a folder that its owner may not open, which a plain removal stops at.
+    let _ = tree::remove(disk.path());
+    all_ids
 }
 
 /// Turns a refusal into what to enable.

@@ -27,7 +27,6 @@
 //!   sees `/usr` and the package lists, read-only).
 //! - Inside, every user becomes root by `sudo` without a password, as on the real cloud's images.
 //! - World-readable files of `/usr` and, copied, of `/etc` can be read.
-
 //!
 //! # What differs from a real machine
 //! Services do not run (what `systemctl` is told is recorded), forwarded ports and agents are
