@@ -275,7 +275,7 @@ struct Served(Child, Vec<(String, String)>);
 impl Served {
     fn start(more: &[&str]) -> Served {
         let mut child = Command::new(PROGRAM)
-            .args(["--speed", "100", "--allow-no-sandbox"])
+            .args(["--speed", "50", "--allow-no-sandbox"])
             .args(more)
             .stdout(Stdio::piped())
             .spawn()
@@ -319,4 +319,49 @@ fn two_processes_cannot_use_one_folder() {
         Command::new(PROGRAM).args(["--allow-no-sandbox", "--state-dir", folder_name]).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stderr).contains("is in use by another process"));
+}
+
+/// Packer 1.6.6 as Debian ships it knows no endpoint option: it speaks plain HTTP on port 80 to the usual host names.
+/// So it gets an `/etc/hosts` of its own in a mount namespace, and instances listen on port 22 of loopback addresses.
+/// It pauses five seconds between looks, so this takes a minute: it runs in CI, or when `KILN_TEST_SLOW` is set.
+#[test]
+fn debians_packer_builds_a_template_of_the_seeds() {
+    let wanted = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+    if !wanted("CI") && !wanted("KILN_TEST_SLOW") {
+        return skip("it takes a minute; set KILN_TEST_SLOW");
+    }
+    if !nix::unistd::geteuid().is_root() || Command::new("packer").arg("--version").output().is_err() {
+        return skip("root and `packer` are needed");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = "127.0.0.1 localhost ecs.aliyuncs.com ecs-cn-hangzhou.aliyuncs.com ecs.cn-beijing.aliyuncs.com vpc.cn-beijing.aliyuncs.com \
+                 location.aliyuncs.com location-readonly.aliyuncs.com\n";
+    std::fs::write(folder.path().join("hosts"), hosts).unwrap();
+    let template = serde_json::json!({
+        "builders": [{
+            "type": "alicloud-ecs", "region": "cn-beijing", "image_name": "packer_basic",
+            "source_image": "centos_7_03_64_20G_alibase_20170818.vhd", "ssh_username": "root",
+            "instance_type": "ecs.t5-lc1m1.small", "internet_charge_type": "PayByTraffic", "io_optimized": "true"
+        }],
+        "provisioners": [{"type": "shell", "inline": ["sleep 30", "yum install redis.x86_64 -y"]}]
+    });
+    std::fs::write(folder.path().join("t.json"), template.to_string()).unwrap();
+    let served = Served::start(&["--listen", "127.0.0.1:80", "--loopback-ssh", "22"]);
+    let output = Command::new("unshare")
+        .args([
+            "--mount",
+            "sh",
+            "-c",
+            "mount --bind hosts /etc/hosts && exec packer build -color=false t.json",
+        ])
+        .current_dir(folder.path())
+        .envs(served.1.iter().cloned())
+        .env("CHECKPOINT_DISABLE", "1")
+        .env_remove("http_proxy")
+        .env_remove("HTTP_PROXY")
+        .output()
+        .unwrap();
+    let out = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{out}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(out.contains("--> alicloud-ecs: Alicloud images were created:\n\ncn-beijing: m-2ze"), "{out}");
 }
