@@ -584,6 +584,13 @@ impl InventorySnapshot {
         left
     }
 
+    /// Returns what [`InventorySnapshot::leftovers`] lists and `before` did not: what is new, where an account owned
+    /// things already.
+    pub fn leftovers_since(&self, before: &InventorySnapshot) -> Vec<String> {
+        let had = before.leftovers();
+        self.leftovers().into_iter().filter(|left| !had.contains(left)).collect()
+    }
+
     /// Returns whether nothing exists but images and their snapshots.
     pub fn is_empty_but_for_images(&self) -> bool {
         self.leftovers().is_empty()

@@ -98,4 +98,12 @@ mod tests {
             expected.iter().map(|(n, v)| ((*n).into(), (*v).into())).collect();
         assert_eq!(read, expected);
     }
+
+    proptest::proptest! {
+        #[test]
+        fn what_was_encoded_is_decoded(name in "[^=&]{1,8}", value in ".{0,16}") {
+            let text = format!("{}={}", crate::http::encoded(&name), crate::http::encoded(&value));
+            proptest::prop_assert_eq!(pairs(&text), [(name, value)]);
+        }
+    }
 }

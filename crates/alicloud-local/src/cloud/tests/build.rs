@@ -197,8 +197,8 @@ async fn an_instance_is_released_at_its_time() {
 #[tokio::test]
 async fn what_is_kept_is_there_in_the_next_process() {
     let folder = tempfile::tempdir().unwrap();
-    let inventory = r#"{"vpcs": [{"id": "vpc-xxxx", "region": "cn-hangzhou"}]}"#;
-    let world = World::with(inventory, Some(folder.path())).await;
+    let inventory_text = r#"{"vpcs": [{"id": "vpc-xxxx", "region": "cn-hangzhou"}]}"#;
+    let world = World::with(inventory_text, Some(folder.path())).await;
     let key = world.cloud.credentials();
     let (_, vswitch, group) = world.network().await;
     let id = world.instance(&vswitch, &group, &[]).await;
@@ -214,12 +214,17 @@ async fn what_is_kept_is_there_in_the_next_process() {
     world.cloud.shutdown().await;
 
     // The clock of a test begins anew, so the image is as young as it was.
-    let world = World::with(inventory, Some(folder.path())).await;
+    let world = World::with(inventory_text, Some(folder.path())).await;
     assert_eq!(world.cloud.credentials(), key);
     assert_eq!(world.describe(&id).await["Status"], "Stopped");
     world.pass(200).await;
     assert_eq!(image_entry(&world, &image).await["Status"], "Available");
-    assert_eq!(world.cloud.inventory().vpcs.len(), 2);
+    let inventory = world.cloud.inventory();
+    assert_eq!(inventory.vpcs.len(), 2);
+    let stated = World::with(inventory_text, None).await;
+    let new = inventory.leftovers_since(&stated.cloud.inventory());
+    assert_eq!(new.iter().filter(|left| left.starts_with("vpc ")).count(), 1, "{new:?}");
+    stated.cloud.shutdown().await;
     world.ok("DeleteImage", &beijing(&[("ImageId", &image)])).await;
     world.ok("DeleteSnapshot", &[("SnapshotId", &snapshot)]).await;
     for _ in 0..500 {
