@@ -7,23 +7,30 @@ use kiln_engine::Interrupt;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 
-/// Listens for SIGINT and SIGTERM until the task is aborted. `run` is named in what the user is told to do.
-pub fn watch(interrupt: Interrupt, events: Events, run: String) -> io::Result<JoinHandle<()>> {
+/// Listens for SIGINT and SIGTERM until the task is aborted. `stopping` says what the first does, `run` is named in what
+/// the user is told to do.
+pub fn watch(
+    interrupt: Interrupt,
+    events: Events,
+    stopping: &'static str,
+    run: String,
+) -> io::Result<JoinHandle<()>> {
     let interrupts = signal(SignalKind::interrupt())?;
     let terminations = signal(SignalKind::terminate())?;
-    Ok(tokio::spawn(serve(interrupt, events, run, interrupts, terminations)))
+    Ok(tokio::spawn(serve(interrupt, events, stopping, run, interrupts, terminations)))
 }
 
 async fn serve(
     interrupt: Interrupt,
     events: Events,
+    stopping: &'static str,
     run: String,
     mut interrupts: Signal,
     mut terminations: Signal,
 ) {
     let name = either(&mut interrupts, &mut terminations).await;
     interrupt.stop.cancel();
-    events.error(format!("Cancelling build after receiving {name}")).await;
+    events.error(format!("{stopping} after receiving {name}")).await;
 
     either(&mut interrupts, &mut terminations).await;
     interrupt.hurry.cancel();

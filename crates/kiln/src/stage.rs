@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 
-use indicatif::{MultiProgress, ProgressDrawTarget};
 use kiln_core::event::Events;
 use kiln_core::prompt::Prompt;
 use kiln_core::secret::SecretFilter;
@@ -33,6 +32,8 @@ pub struct Look {
     pub colours: bool,
     /// `-timestamp-ui`.
     pub timestamps: bool,
+    /// What a first signal does, in words.
+    pub stopping: &'static str,
 }
 
 /// An open stage.
@@ -68,7 +69,7 @@ impl Stage {
             gone.cancelled().await;
             stop.cancel();
         });
-        let signals = signals::watch(interrupt.clone(), events.clone(), run.to_owned())?;
+        let signals = signals::watch(interrupt.clone(), events.clone(), look.stopping, run.to_owned())?;
         Ok(Stage { events, interrupt, prompt, desk, helpers: vec![reader_left, signals] })
     }
 
@@ -126,10 +127,7 @@ fn renderer(look: Look, environment: &Environment) -> Box<dyn Renderer> {
             let human = Human::new(Reader::new(look.timestamps, look.colours), colours, out, aside);
             let human = human.with_aside_colours(terminal);
             match terminal && !dumb {
-                true => {
-                    let area = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(8));
-                    Box::new(Live::new(human, area))
-                }
+                true => Box::new(Live::new(human)),
                 false => Box::new(human),
             }
         }

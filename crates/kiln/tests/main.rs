@@ -9,5 +9,6 @@ mod command_line;
 mod gc;
 mod inspect;
 mod interrupt;
+mod peer;
 mod validate;
 mod version;

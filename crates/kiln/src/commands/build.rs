@@ -152,6 +152,7 @@ async fn on_stage(cx: &Invocation, request: Request, options: Options) -> Outcom
         format,
         colours: cx.flags.is_on("color", true),
         timestamps: cx.flags.is_on("timestamp-ui", false),
+        stopping: "Cancelling build",
     };
     let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
     let outcome = with_cloud(cx, &stage, request, options).await;

@@ -90,7 +90,23 @@ fn run(cx: &Invocation) -> Outcome {
 }
 
 async fn serve(cx: &Invocation, options: alicloud_local::CloudOptions) -> Outcome {
-    let cloud = Cloud::start(options).await.map_err(local::not_started)?;
+    // Signals are listened to before there is anything to clean up.
+    let look = Look { format: cx.ui.format, colours: false, timestamps: false, stopping: "Stopping" };
+    let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
+    let cloud = match Cloud::start(options).await {
+        Ok(cloud) => cloud,
+        Err(error) => return stage.close(Err(local::not_started(error))).await,
+    };
+    let told = tell(cx, &cloud);
+    if told.is_ok() {
+        stage.interrupt.stop.cancelled().await;
+    }
+    cloud.shutdown().await;
+    stage.close(told.map(|()| DONE)).await
+}
+
+/// Says where the cloud is, and whose.
+fn tell(cx: &Invocation, cloud: &Cloud) -> Result<(), Failure> {
     let (key, secret) = cloud.credentials();
     let endpoint = cloud.endpoint();
     cx.ui.machine("cloud", &[&endpoint, &key, &secret])?;
@@ -101,10 +117,5 @@ async fn serve(cx: &Invocation, options: alicloud_local::CloudOptions) -> Outcom
     cx.ui.say(&format!("export ALICLOUD_ACCESS_KEY={key}"))?;
     cx.ui.say(&format!("export ALICLOUD_SECRET_KEY={secret}"))?;
     cx.ui.say("Serving; interrupt to stop.")?;
-
-    let look = Look { format: cx.ui.format, colours: false, timestamps: false };
-    let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
-    stage.interrupt.stop.cancelled().await;
-    cloud.shutdown().await;
-    stage.close(Ok(DONE)).await
+    Ok(())
 }

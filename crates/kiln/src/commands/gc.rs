@@ -52,7 +52,7 @@ fn run(cx: &Invocation) -> Outcome {
 }
 
 async fn on_stage(cx: &Invocation, state_dir: std::path::PathBuf) -> Outcome {
-    let look = Look { format: cx.ui.format, colours: false, timestamps: false };
+    let look = Look { format: cx.ui.format, colours: false, timestamps: false, stopping: "Stopping" };
     let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
     let outcome = match cx.flags.text("local-state") {
         None => story(cx, &stage, state_dir, local::direct(&cx.environment)).await,

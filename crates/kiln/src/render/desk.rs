@@ -83,22 +83,39 @@ async fn show(
     asked: &mut mpsc::Receiver<Request>,
 ) -> io::Result<()> {
     let mut ticks = tokio::time::interval(TICK);
+    let mut asking = false;
     loop {
         tokio::select! {
             biased;
-            event = events.recv() => match event {
-                Some(event) => renderer.event(&event)?,
-                None => return renderer.finish(),
-            },
-            Some(request) = asked.recv() => match request {
-                Request::Ask { query, shown } => {
-                    renderer.ask(&query)?;
-                    // Whoever asked may have withdrawn the question.
-                    let _ = shown.send(());
+            event = events.recv() => {
+                let Some(event) = event else {
+                    return renderer.finish();
+                };
+                // The end of a question stands before what the answer brought about.
+                while asking && let Ok(request) = asked.try_recv() {
+                    asking = serve_request(renderer, request)?;
                 }
-                Request::Answered { newline } => renderer.answered(newline)?,
-            },
+                renderer.event(&event)?;
+            }
+            // A question stands behind everything that led to it.
+            Some(request) = asked.recv() => asking = serve_request(renderer, request)?,
             _ = ticks.tick() => renderer.tick()?,
+        }
+    }
+}
+
+/// Returns whether a question stands now.
+fn serve_request(renderer: &mut dyn Renderer, request: Request) -> io::Result<bool> {
+    match request {
+        Request::Ask { query, shown } => {
+            renderer.ask(&query)?;
+            // Whoever asked may have withdrawn the question.
+            let _ = shown.send(());
+            Ok(true)
+        }
+        Request::Answered { newline } => {
+            renderer.answered(newline)?;
+            Ok(false)
         }
     }
 }

@@ -18,6 +18,8 @@ pub struct Human<O, A> {
     colours: bool,
     aside_colours: bool,
     times: Times,
+    /// A question stands at the end of the page, without a line end.
+    asking: bool,
     out: O,
     aside: A,
 }
@@ -25,7 +27,7 @@ pub struct Human<O, A> {
 impl<O: Write + Send, A: Write + Send> Human<O, A> {
     /// Returns a renderer; `colours` allows escape sequences.
     pub fn new(reader: Reader, colours: bool, out: O, aside: A) -> Human<O, A> {
-        Human { reader, colours, aside_colours: false, times: Times::default(), out, aside }
+        Human { reader, colours, aside_colours: false, times: Times::default(), asking: false, out, aside }
     }
 
     /// Allows escape sequences on the other stream too: there they are for terminals only.
@@ -61,6 +63,14 @@ impl<O: Write + Send, A: Write + Send> Human<O, A> {
         }
     }
 
+    /// A line that was typed has ended itself; a question that was withdrawn has not.
+    fn end_question(&mut self, newline: bool) -> io::Result<()> {
+        if std::mem::take(&mut self.asking) && newline {
+            writeln!(self.out)?;
+        }
+        self.out.flush()
+    }
+
     /// Losing standard error must not end a build.
     fn note(&mut self, text: &str) {
         let _ = writeln!(self.aside, "{text}");
@@ -71,7 +81,11 @@ impl<O: Write + Send, A: Write + Send> Human<O, A> {
 impl<O: Write + Send, A: Write + Send> Renderer for Human<O, A> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         self.times.note(event);
-        for line in self.reader.lines(event) {
+        let lines = self.reader.lines(event);
+        if !lines.is_empty() {
+            self.end_question(true)?;
+        }
+        for line in lines {
             self.line(&line)?;
         }
         self.out.flush()?;
@@ -84,15 +98,13 @@ impl<O: Write + Send, A: Write + Send> Renderer for Human<O, A> {
     }
 
     fn ask(&mut self, query: &str) -> io::Result<()> {
+        self.asking = true;
         write!(self.out, "{query} ")?;
         self.out.flush()
     }
 
     fn answered(&mut self, newline: bool) -> io::Result<()> {
-        if newline {
-            writeln!(self.out)?;
-        }
-        self.out.flush()
+        self.end_question(newline)
     }
 
     fn finish(&mut self) -> io::Result<()> {

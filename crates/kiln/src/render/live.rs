@@ -1,10 +1,10 @@
 //! Progress that moves, on a terminal only: below the lines, on standard error, never in what is piped.
 
-use std::collections::BTreeMap;
 use std::io;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use kiln_core::event::{Event, EventKind};
 
 use super::Renderer;
@@ -14,115 +14,132 @@ use super::durations::short;
 pub struct Live<R> {
     inner: R,
     area: MultiProgress,
-    rows: BTreeMap<Key, Row>,
+    /// All rows, drawn at once; absent while there is nothing to show.
+    block: Option<ProgressBar>,
+    rows: Vec<Row>,
+    turn: usize,
     asking: bool,
 }
 
-/// A build and the step or progress in it.
-type Key = (Option<String>, String);
-
+/// A step or a progress of a build.
 struct Row {
-    bar: ProgressBar,
+    build: Option<String>,
+    name: String,
     begun: Instant,
-    label: String,
+    amount: String,
 }
 
 /// A step that is over sooner is not worth a row.
 const WORTH_SHOWING: Duration = Duration::from_millis(400);
+/// More rows would push the lines off the screen.
+const MOST_ROWS: usize = 8;
+const SPINNER: [char; 10] = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'];
 
 impl<R: Renderer> Live<R> {
     /// Returns `inner` with progress below its lines.
-    pub fn new(inner: R, area: MultiProgress) -> Live<R> {
-        Live { inner, area, rows: BTreeMap::new(), asking: false }
+    pub fn new(inner: R) -> Live<R> {
+        let area = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+        Live { inner, area, block: None, rows: Vec::new(), turn: 0, asking: false }
     }
 
-    fn begin(&mut self, key: Key, label: String) {
-        let bar = ProgressBar::hidden();
-        self.rows.insert(key, Row { bar, begun: Instant::now(), label });
+    fn row(&mut self, event: &Event, name: &str) -> &mut Row {
+        let index = self.rows.iter().position(|row| row.build == event.build && row.name == name);
+        let index = index.unwrap_or_else(|| {
+            let (build, name) = (event.build.clone(), name.to_owned());
+            self.rows.push(Row { build, name, begun: Instant::now(), amount: String::new() });
+            self.rows.len() - 1
+        });
+        &mut self.rows[index]
     }
 
-    fn end(&mut self, key: &Key) {
-        if let Some(row) = self.rows.remove(key) {
-            row.bar.finish_and_clear();
-            self.area.remove(&row.bar);
+    fn end(&mut self, event: &Event, name: &str) {
+        self.rows.retain(|row| row.build != event.build || row.name != name);
+    }
+
+    fn clear(&mut self) {
+        if let Some(block) = self.block.take() {
+            block.finish_and_clear();
+            self.area.remove(&block);
         }
     }
 
-    fn progress(&mut self, event: &Event) {
-        let EventKind::Progress { what, done, total, unit } = &event.kind else {
-            return;
-        };
-        let key = (event.build.clone(), what.clone());
-        if total.is_some_and(|total| *done >= total) {
-            self.end(&key);
-            return;
+    fn draw(&mut self) {
+        let width = Term::stderr().size_checked().map_or(80, |(_, columns)| usize::from(columns)).max(20);
+        self.turn = (self.turn + 1) % SPINNER.len();
+        let spinner = SPINNER[self.turn];
+        let shown = self.rows.iter().filter(|row| row.begun.elapsed() >= WORTH_SHOWING);
+        let mut lines: Vec<String> = shown.map(|row| row.line(spinner, width)).collect();
+        if lines.len() > MOST_ROWS {
+            let more = lines.len() - MOST_ROWS + 1;
+            lines.truncate(MOST_ROWS - 1);
+            lines.push(format!("  and {more} more"));
         }
-        let amount = match (unit.as_str(), total) {
-            ("%", _) => format!("{done}%"),
-            ("bytes", Some(total)) => format!("{} of {}", mebibytes(*done), mebibytes(*total)),
-            ("bytes", None) => mebibytes(*done),
-            (unit, Some(total)) => format!("{done} of {total} {unit}"),
-            (unit, None) => format!("{done} {unit}"),
-        };
-        let label = format!("{}{what}: {amount}", prefix(event));
-        match self.rows.get_mut(&key) {
-            Some(row) => row.label = label,
-            None => self.begin(key, label),
+        if lines.is_empty() {
+            return self.clear();
         }
+        let area = &self.area;
+        let block = self.block.get_or_insert_with(|| {
+            let style =
+                ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_spinner());
+            area.add(ProgressBar::new_spinner().with_style(style))
+        });
+        block.set_message(lines.join("\n"));
     }
 }
 
-fn prefix(event: &Event) -> String {
-    event.build.as_ref().map(|build| format!("{build}: ")).unwrap_or_default()
+impl Row {
+    /// No line is wider than the terminal: a wrapped one could not be drawn over.
+    fn line(&self, spinner: char, width: usize) -> String {
+        let build = self.build.as_ref().map(|build| format!("{build}: ")).unwrap_or_default();
+        let line = format!("{spinner} {build}{}{} ({})", self.name, self.amount, short(self.begun.elapsed()));
+        line.chars().take(width - 1).collect()
+    }
 }
 
-fn mebibytes(bytes: u64) -> String {
-    format!("{:.1} MiB", bytes as f64 / 1_048_576.0)
+fn amount(done: u64, total: Option<u64>, unit: &str) -> String {
+    let mebibytes = |bytes: u64| format!("{:.1} MiB", bytes as f64 / 1_048_576.0);
+    match (unit, total) {
+        ("%", _) => format!(": {done}%"),
+        ("bytes", Some(total)) => format!(": {} of {}", mebibytes(done), mebibytes(total)),
+        ("bytes", None) => format!(": {}", mebibytes(done)),
+        (unit, Some(total)) => format!(": {done} of {total} {unit}"),
+        (unit, None) => format!(": {done} {unit}"),
+    }
 }
 
 impl<R: Renderer> Renderer for Live<R> {
     fn event(&mut self, event: &Event) -> io::Result<()> {
         match &event.kind {
             EventKind::StepStarted { step } => {
-                self.begin((event.build.clone(), step.clone()), format!("{}{step}", prefix(event)));
+                self.row(event, step);
             }
-            EventKind::StepFinished { step, .. } => self.end(&(event.build.clone(), step.clone())),
-            EventKind::Progress { .. } => self.progress(event),
-            EventKind::BuildFinished { .. } => {
-                let of_build: Vec<Key> =
-                    self.rows.keys().filter(|(build, _)| *build == event.build).cloned().collect();
-                of_build.iter().for_each(|key| self.end(key));
+            EventKind::StepFinished { step, .. } => self.end(event, step),
+            EventKind::Progress { what, done, total, unit } => {
+                match total.is_some_and(|total| *done >= total) {
+                    true => self.end(event, what),
+                    false => self.row(event, what).amount = amount(*done, *total, unit),
+                }
             }
+            EventKind::BuildFinished { .. } => self.rows.retain(|row| row.build != event.build),
             _ => {}
+        }
+        if self.rows.is_empty() {
+            self.clear();
         }
         let (area, inner) = (&self.area, &mut self.inner);
         area.suspend(|| inner.event(event))
     }
 
     fn tick(&mut self) -> io::Result<()> {
-        if self.asking {
-            return Ok(());
-        }
-        for row in self.rows.values_mut() {
-            let elapsed = row.begun.elapsed();
-            if elapsed < WORTH_SHOWING {
-                continue;
-            }
-            if row.bar.is_hidden() {
-                let style = ProgressStyle::with_template("{spinner} {msg}");
-                let bar = ProgressBar::new_spinner()
-                    .with_style(style.unwrap_or_else(|_| ProgressStyle::default_spinner()));
-                row.bar = self.area.add(bar);
-            }
-            row.bar.set_message(format!("{} ({})", row.label, short(elapsed)));
-            row.bar.tick();
+        if !self.asking {
+            self.draw();
         }
         Ok(())
     }
 
     fn ask(&mut self, query: &str) -> io::Result<()> {
         self.asking = true;
-        self.area.clear()?;
+        self.clear();
         self.inner.ask(query)
     }
 
@@ -132,7 +149,7 @@ impl<R: Renderer> Renderer for Live<R> {
     }
 
     fn finish(&mut self) -> io::Result<()> {
-        self.area.clear()?;
+        self.clear();
         self.inner.finish()
     }
 }

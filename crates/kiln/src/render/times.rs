@@ -16,7 +16,9 @@ pub struct Times {
 
 #[derive(Debug, Default)]
 struct Build {
-    open: BTreeMap<String, i64>,
+    /// Steps under way: when they began, and as which.
+    open: BTreeMap<String, (i64, usize)>,
+    begun_steps: usize,
     steps: Vec<Step>,
     begun: Option<i64>,
     elapsed: Option<Duration>,
@@ -26,6 +28,7 @@ struct Build {
 #[derive(Debug, Clone, PartialEq)]
 struct Step {
     name: String,
+    order: usize,
     start: i64,
     end: i64,
     failed: bool,
@@ -52,13 +55,15 @@ impl Times {
         match &event.kind {
             EventKind::BuildStarted => build.begun = Some(now),
             EventKind::StepStarted { step } => {
-                build.open.insert(step.clone(), now);
+                build.open.insert(step.clone(), (now, build.begun_steps));
+                build.begun_steps += 1;
             }
             EventKind::StepFinished { step, outcome, elapsed } => {
                 let millis = i64::try_from(elapsed.as_millis()).unwrap_or(i64::MAX);
-                let start = build.open.remove(step).unwrap_or(now.saturating_sub(millis));
+                let unseen = (now.saturating_sub(millis), build.begun_steps);
+                let (start, order) = build.open.remove(step).unwrap_or(unseen);
                 let failed = matches!(outcome, Outcome::Failed | Outcome::Cancelled);
-                build.steps.push(Step { name: step.clone(), start, end: now, failed });
+                build.steps.push(Step { name: step.clone(), order, start, end: now, failed });
             }
             EventKind::BuildFinished { elapsed, .. } => build.elapsed = Some(*elapsed),
             _ => {}
@@ -94,7 +99,7 @@ impl Build {
         };
         let mut text = format!("\n    {name:<width$}  {:>8}", short(total));
         let mut steps = self.steps.clone();
-        steps.sort_by_key(|step| (step.start, step.end));
+        steps.sort_by_key(|step| step.order);
         let inner = |step: &Step| step.name.starts_with(INSIDE_A_STEP);
         let outer: Vec<Step> = steps.iter().filter(|step| !inner(step)).cloned().collect();
         let path: Vec<&Step> = critical_path(&outer).into_iter().map(|index| &outer[index]).collect();
@@ -150,7 +155,7 @@ mod tests {
     use super::*;
 
     fn step(name: &str, start: i64, end: i64) -> Step {
-        Step { name: name.to_owned(), start, end, failed: false }
+        Step { name: name.to_owned(), order: 0, start, end, failed: false }
     }
 
     #[test]
@@ -173,14 +178,14 @@ mod tests {
             steps: vec![step("network", 0, 2000), step("key", 0, 900), step("instance", 2001, 9000)],
             begun: Some(0),
             elapsed: Some(Duration::from_secs(10)),
-            open: BTreeMap::new(),
+            ..Build::default()
         };
         let times = Times { builds: vec![("alicloud-ecs".to_owned(), build)] };
         insta::assert_snapshot!(times.table(false).unwrap(), @r"
         ==> Where the time went (* the build waited for it; the rest ran alongside):
             alicloud-ecs                 10.0s
-                key                      900ms    9%
               * network                   2.0s   20%
+                key                      900ms    9%
               * instance                  7.0s   70%
                 the rest                  1.0s   10%
         ");
