@@ -96,6 +96,7 @@ pub struct Environment {
 
 impl Environment {
     /// Returns the environment of this process. Names or values that are not Unicode are none of ours.
+    #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn of_process() -> Environment {
         let unicode = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
             Some((name.into_string().ok()?, value.into_string().ok()?))

@@ -103,3 +103,76 @@ fn chain(error: reqwest::Error) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write};
+    use std::net::TcpListener;
+
+    use super::*;
+
+    /// Answers one request with `status` and `body`; returns where, and what was asked.
+    fn store(status: &str, body: &str) -> (String, std::thread::JoinHandle<String>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let answer =
+            format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\nconnection: close\r\n\r\n{body}", body.len());
+        let asked = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map(Result::unwrap);
+            let head: Vec<String> = lines.take_while(|line| !line.is_empty()).collect();
+            stream.write_all(answer.as_bytes()).unwrap();
+            head.join("\n").to_ascii_lowercase()
+        });
+        (address, asked)
+    }
+
+    fn environment(variables: &[(&str, &str)]) -> Environment {
+        Environment::default()
+            .with(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+    }
+
+    fn vault(status: &str, body: &str) -> (Result<String, String>, String) {
+        let (address, asked) = store(status, body);
+        let request = SecretRequest::Vault { path: "secret/data/web".to_owned(), key: "password".to_owned() };
+        let result = fetch(&request, &environment(&[("VAULT_ADDR", &address), ("VAULT_TOKEN", "t0ken")]));
+        (result, asked.join().unwrap())
+    }
+
+    #[test]
+    fn vault_is_read_in_both_versions_of_its_store() {
+        let (value, asked) = vault("200 OK", r#"{"data": {"data": {"password": "two"}, "metadata": {}}}"#);
+        assert_eq!(value.unwrap(), "two");
+        assert!(
+            asked.starts_with("get /v1/secret/data/web http/1.1\n") && asked.contains("x-vault-token: t0ken")
+        );
+        assert_eq!(vault("200 OK", r#"{"data": {"password": "one"}}"#).0.unwrap(), "one");
+        assert_eq!(
+            vault("200 OK", r#"{"data": {"data": {"other": "x"}}}"#).0.unwrap_err(),
+            "Vault path does not contain the requested key: password"
+        );
+        assert!(vault("404 Not Found", "").0.unwrap_err().contains("does not exist"));
+        assert!(vault("403 Forbidden", "").0.unwrap_err().ends_with("answered 403 Forbidden"));
+        let request = SecretRequest::Vault { path: String::new(), key: String::new() };
+        assert!(fetch(&request, &environment(&[])).unwrap_err().starts_with("Must set VAULT_TOKEN"));
+    }
+
+    #[test]
+    fn consul_values_come_as_they_are() {
+        let consul = |status: &str, body: &str| {
+            let (address, asked) = store(status, body);
+            let request = SecretRequest::Consul { key: "web/port".to_owned() };
+            let address = address.trim_start_matches("http://").to_owned();
+            let result = fetch(&request, &environment(&[("CONSUL_HTTP_ADDR", &address)]));
+            (result, asked.join().unwrap())
+        };
+        let (value, asked) = consul("200 OK", "8080\n");
+        assert_eq!(value.unwrap(), "8080\n");
+        assert!(asked.starts_with("get /v1/kv/web/port?raw http/1.1\n"), "{asked}");
+        assert_eq!(
+            consul("404 Not Found", "").0.unwrap_err(),
+            "key does not exist at the given path: web/port"
+        );
+        assert_eq!(consul("200 OK", "").0.unwrap_err(), "value is empty at path web/port");
+    }
+}
