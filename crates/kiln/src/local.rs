@@ -158,7 +158,7 @@ impl Local {
             None => "; nothing of it is kept".to_owned(),
         };
         events
-            .say(format!("==> kiln: building in an embedded cloud, {speed}x as fast as the real one{kept}"))
+            .say(format!("==> kiln: working in an embedded cloud, {speed}x as fast as the real one{kept}"))
             .await;
         let notes_end = CancellationToken::new();
         let notes = notes(&cloud, notes_end.clone());
