@@ -56,7 +56,9 @@ pub fn install(wanted: &[(&str, &str)]) -> Result<Vec<String>> {
         return Ok(packages);
     }
     if !is_root() || find("apt-get").is_none() {
-        eprintln!("xtask: not installed, and not installable here (that takes root and apt-get): {packages:?}");
+        eprintln!(
+            "xtask: not installed, and not installable here (that takes root and apt-get): {packages:?}"
+        );
         return Ok(packages);
     }
     eprintln!("xtask: installing {packages:?}");

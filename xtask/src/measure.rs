@@ -1,5 +1,7 @@
 //! Runs a command and measures it as a whole process: wall time and peak memory.
 
+use std::fs::File;
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -16,9 +18,20 @@ pub struct Sample {
 
 /// Runs `command` to its end; a failure of it is an error, since its time means nothing then.
 pub fn once(command: &mut Command) -> Result<Sample> {
-    let shown = format!("{command:?}");
+    measured(command.stdout(Stdio::null()).stderr(Stdio::null()))
+}
+
+/// Does the same and keeps what it said in the file `log`: a long run is worth a look at where its time went.
+pub fn logged(command: &mut Command, log: &Path) -> Result<Sample> {
+    let file = File::create(log).with_context(|| format!("write {}", log.display()))?;
+    let sample = measured(command.stdout(file.try_clone()?).stderr(file));
+    sample.with_context(|| format!("what it said is in {}", log.display()))
+}
+
+fn measured(command: &mut Command) -> Result<Sample> {
+    let shown = format!("{:?} {:?}", command.get_program(), command.get_args().collect::<Vec<_>>());
     let begun = Instant::now();
-    let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+    let child = command.stdin(Stdio::null()).spawn();
     let child = child.with_context(|| format!("run {shown}"))?;
     let (status, peak_kib) = wait(child.id())?;
     let wall = begun.elapsed();

@@ -51,7 +51,8 @@ pub fn run(args: &[String]) -> Result<ExitCode> {
         runner.env("KILN_TEST_PYTHON", python);
     }
     let tests = runner.args(args).status()?;
-    let examples = if args.is_empty() { cargo().args(["test", "--workspace", "--doc"]).status()? } else { tests };
+    let examples =
+        if args.is_empty() { cargo().args(["test", "--workspace", "--doc"]).status()? } else { tests };
     Ok(if tests.success() && examples.success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
@@ -64,7 +65,8 @@ fn python() -> Result<PathBuf> {
         return Ok(python);
     }
     // Debian keeps the module that makes environments in a package of its own.
-    let can_make = Command::new("python3").args(["-c", "import ensurepip, venv"]).stderr(Stdio::null()).status();
+    let can_make =
+        Command::new("python3").args(["-c", "import ensurepip, venv"]).stderr(Stdio::null()).status();
     if !can_make.is_ok_and(|status| status.success()) {
         install(&[("python3 -m venv", "python3-venv")])?;
     }
