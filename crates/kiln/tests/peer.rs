@@ -148,13 +148,13 @@ fn world(address: &str, account: &str) -> World {
 }
 
 /// Returns a template that both programs understand.
-fn template(source: &str, fields: &str, script: &str) -> String {
+fn template(name: &str, source: &str, fields: &str, script: &str) -> String {
     format!(
         r#"{{
   "builders": [{{
     "type": "alicloud-ecs",
     "region": "cn-beijing",
-    "image_name": "redis-by-packer",
+    "image_name": "{name}",
     "source_image": "{source}",
     "instance_type": "ecs.t5-lc1m1.small",
     "internet_charge_type": "PayByTraffic",
@@ -178,7 +178,8 @@ fn packer_builds_an_image_that_holds_what_its_script_wrote() {
     let script =
         r#"["sleep 30", "mkdir -p /etc/redis.d", "echo 'maxmemory 256mb' > /etc/redis.d/memory.conf"]"#;
     let fields = r#""associate_public_ip_address": true, "tags": {"app": "redis"}"#;
-    let world = world("127.81.0.1", &account).file("redis.json", &template(CENTOS, fields, script));
+    let world = world("127.81.0.1", &account)
+        .file("redis.json", &template("redis-by-packer", CENTOS, fields, script));
     let served = Served::start(&world, "127.81.0.1");
     let said = served.packer("redis.json").expect(0);
 
@@ -204,7 +205,8 @@ fn packer_builds_an_image_that_holds_what_its_script_wrote() {
     }
 
     // Our own program builds upon that image and finds the file.
-    let upon = template(&image.id, r#""skip_create_image": true"#, r#"["cat /etc/redis.d/memory.conf"]"#);
+    let upon =
+        template("upon", &image.id, r#""skip_create_image": true"#, r#"["cat /etc/redis.d/memory.conf"]"#);
     std::fs::write(world.path("upon.json"), upon).unwrap();
     let said = served.kiln(&["build", "-color=false", "upon.json"]).expect(0);
     assert!(said.contains("alicloud-ecs: maxmemory 256mb\n"), "{said}");
@@ -217,8 +219,8 @@ fn packer_tells_a_failing_script_and_cleans_up() {
         return;
     }
     let fields = r#""vpc_id": "vpc-own", "vswitch_id": "vsw-own", "security_group_id": "sg-own", "ssh_private_ip": true"#;
-    let world =
-        world("127.82.0.1", OWNED).file("fails.json", &template(CENTOS, fields, r#"["echo on", "exit 3"]"#));
+    let fails = template("fails", CENTOS, fields, r#"["echo on", "exit 3"]"#);
+    let world = world("127.82.0.1", OWNED).file("fails.json", &fails);
     let served = Served::start(&world, "127.82.0.1");
     let before = served.inventory();
     let said = served.packer("fails.json").expect(1);
