@@ -508,11 +508,16 @@ impl Inner {
         lock(&self.forwards).update(self, port, &wanted);
     }
 
-    fn dial(self: &Arc<Self>, address: &str, port: u16) -> Option<SocketAddr> {
-        let ssh = match self.addresses {
+    /// The port on which instances answer SSH, and which a security group has to let in.
+    fn ssh_port(&self) -> u16 {
+        match self.addresses {
             AddressMode::Mapped => 22,
             AddressMode::Loopback { port } => port,
-        };
+        }
+    }
+
+    fn dial(self: &Arc<Self>, address: &str, port: u16) -> Option<SocketAddr> {
+        let ssh = self.ssh_port();
         if port != ssh {
             return None;
         }
@@ -531,7 +536,7 @@ impl Inner {
                 })?;
                 let up = instance.stage.now == InstanceStatus::Running
                     && instance.reachable_at.is_some_and(|at| at <= now)
-                    && security_groups::lets_in(account, instance, 22);
+                    && security_groups::lets_in(account, instance, ssh);
                 up.then(|| instance.id.clone())
             })
         })?;
@@ -545,7 +550,7 @@ impl Inner {
             state.instance(instance).is_some_and(|(account, instance)| {
                 instance.stage.now == InstanceStatus::Running
                     && instance.reachable_at.is_some_and(|at| at <= now)
-                    && security_groups::lets_in(account, instance, 22)
+                    && security_groups::lets_in(account, instance, self.ssh_port())
             })
         });
         up.then(|| self.machines.address(instance)).flatten()

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alicloud_api::{InstanceId, SecurityGroupId};
+use alicloud_api::{InstanceId, SecurityGroupId, ZoneId};
 use kiln_core::artifact::Artifact;
 use kiln_core::component::BuildContext;
 use kiln_core::error::Result;
@@ -59,8 +59,8 @@ struct Ground {
 
 pub(crate) async fn build(site: &Site<'_>) -> Result<Option<Artifact>> {
     let cx = site.cx;
-    cx.step("stepPreValidate", || pre_validate::pre_validate(site)).await?;
-    let ground = lay_ground(site).await?;
+    let zone = cx.step("stepPreValidate", || pre_validate::pre_validate(site)).await?;
+    let ground = lay_ground(site, &zone).await?;
     let parts = Parts {
         source: &ground.source,
         key: &ground.key,
@@ -76,7 +76,7 @@ pub(crate) async fn build(site: &Site<'_>) -> Result<Option<Artifact>> {
 
 /// Source image ∥ key pair ∥ network: none needs another. The first failure ends the others' waits, but each effect
 /// that has begun is finished and recorded.
-async fn lay_ground(site: &Site<'_>) -> Result<Ground> {
+async fn lay_ground(site: &Site<'_>, zone: &ZoneId) -> Result<Ground> {
     let [source_lane, key_lane, vpc_lane, vswitch_lane, group_lane] = Lanes::open(&site.cx.events);
     let group = site.cx.cancel.child_token();
     let cx = BuildContext { cancel: group.clone(), ..site.cx.clone() };
@@ -85,7 +85,7 @@ async fn lay_ground(site: &Site<'_>) -> Result<Ground> {
     let source = source_lane
         .end_after(cx.step("stepCheckAlicloudSourceImage", || source_image::find(site, &source_lane)));
     let key = key_lane.end_after(cx.step("stepConfigAlicloudKeyPair", || key_pair::make(site, &key_lane)));
-    let network = network(site, vpc_lane, vswitch_lane, group_lane);
+    let network = network(site, zone, vpc_lane, vswitch_lane, group_lane);
     let (source, key, network) = futures_util::join!(
         ending_all(&group, source),
         ending_all(&group, key),
@@ -112,9 +112,10 @@ async fn ending_all<T>(group: &CancellationToken, work: impl Future<Output = Res
     result
 }
 
-/// VPC (∥ zone), then vSwitch ∥ security group.
+/// VPC, then vSwitch ∥ security group.
 async fn network(
     site: &Site<'_>,
+    zone: &ZoneId,
     vpc_lane: Lane,
     vswitch_lane: Lane,
     group_lane: Lane,
@@ -125,15 +126,8 @@ async fn network(
         Some(it) => (Some(it.vpc_id), Some((it.vswitch_id, it.zone_id))),
         None => (None, None),
     };
-    let zone = async {
-        match &subnet {
-            Some((_, zone)) => Ok(zone.clone()),
-            None => vswitch::zone(site).await,
-        }
-    };
     let vpc = cx.step("stepConfigAlicloudVPC", || vpc::find_or_make(site, &vpc_lane, known_vpc.clone()));
-    let (vpc, zone) = futures_util::join!(vpc_lane.end_after(vpc), zone);
-    let (vpc, zone) = (vpc?, zone?);
+    let vpc = vpc_lane.end_after(vpc).await?;
     let make_subnet = cx.step("stepConfigAlicloudVSwitch", || async {
         match &subnet {
             Some((id, zone)) => Ok(Subnet { id: id.clone(), zone: zone.clone() }),

@@ -14,11 +14,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::failure::Doing as _;
 
+/// Tells the value of an environment variable.
+pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// What the program hands this room.
 #[derive(Clone)]
 pub struct Setup {
     /// The environment: credentials, region, endpoints.
-    pub env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    pub env: Environment,
     /// How instances are reached.
     pub dialer: Arc<dyn Dialer>,
     /// What every intent says of its place besides the region: which cloud, if it is not the real one.

@@ -21,5 +21,5 @@ mod artifact;
 mod failure;
 mod reclaim;
 
-pub use cloud::Setup;
+pub use cloud::{Environment, Setup};
 pub use registry::{reclaim_table, register, sweeps};

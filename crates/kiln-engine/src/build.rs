@@ -7,7 +7,7 @@ use kiln_core::artifact::Artifact;
 use kiln_core::component::BuildContext;
 use kiln_core::error::{Error, Result};
 use kiln_core::event::{ArtifactSummary, BuildResult, EventKind, Events, Outcome};
-use kiln_core::ledger::{Journal, Record};
+use kiln_core::ledger::{Journal, Record, Resource};
 use kiln_core::reclaim::Reason;
 use kiln_core::run::{Recorded, Run};
 use kiln_core::scope::{BuildValues, OnError};
@@ -135,8 +135,7 @@ impl<'a> Attempt<'a> {
             Ok(artifact) => {
                 self.policy.pause_before_cleanup().await;
                 let left = self.unwinder.unwind(&self.run, Reason::Finished).await;
-                self.tell_left(&left.iter().map(|(resource, _)| resource.id.as_deref()).collect::<Vec<_>>())
-                    .await;
+                self.tell_left(&left).await;
                 match artifact {
                     Some(artifact) => self.post_process(artifact).await,
                     None => Ok(Vec::new()),
@@ -152,8 +151,7 @@ impl<'a> Attempt<'a> {
                 self.policy.pause_before_cleanup().await;
                 let error = self.provisioning.clean_up_after(error).await;
                 let left = self.unwinder.unwind(&self.run, Reason::FailedOrCancelled).await;
-                self.tell_left(&left.iter().map(|(resource, _)| resource.id.as_deref()).collect::<Vec<_>>())
-                    .await;
+                self.tell_left(&left).await;
                 error
             }
             Decision::Abort => {
@@ -164,21 +162,19 @@ impl<'a> Attempt<'a> {
                     skip = Some("StepProvision");
                 }
                 self.policy.say_aborted(&error, skip).await;
-                self.tell_left(
-                    &self.run.held().iter().map(|resource| resource.id.as_deref()).collect::<Vec<_>>(),
-                )
-                .await;
+                self.tell_left(&self.run.held()).await;
                 error
             }
         }
     }
 
     /// What is left is never silent: its ids and the command that deletes it.
-    async fn tell_left(&self, left: &[Option<&str>]) {
+    async fn tell_left(&self, left: &[Resource]) {
         if left.is_empty() {
             return;
         }
-        let ids: Vec<String> = left.iter().flatten().map(|id| format!("`{id}`")).collect();
+        let ids: Vec<String> =
+            left.iter().filter_map(|resource| Some(format!("`{}`", resource.id.as_ref()?))).collect();
         let ids = if ids.is_empty() {
             "something whose creation was not answered".to_owned()
         } else {

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use async_trait::async_trait;
 use kiln_core::error::{Context as _, Error, Result};
 use kiln_core::event::Events;
 use kiln_core::ledger::{Journal, Record, Resource};
@@ -13,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 use crate::build::now;
 use crate::journal::{FileJournal, runs_dir};
 use crate::runs::{self, RunSummary};
-use crate::unwind::{Fate, Unwinder};
+use crate::unwind::{Books, Fate, Unwinder};
 
 /// Key of [`kiln_core::ledger::Intent::place`] that names the cloud a resource lives in. Absent: the real one.
 pub const CLOUD: &str = "cloud";
@@ -136,19 +137,11 @@ impl Collection<'_> {
                 .filter(|(owner, _)| owner == build)
                 .map(|(_, resource)| resource.clone())
                 .collect();
-            for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected).await {
+            let books = JournalBooks { journal, build };
+            for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected, &books).await {
                 match fate {
-                    Fate::Gone => {
-                        append(journal, released(build.clone(), &resource)).await?;
-                        report.collected.push((run.id.clone(), resource));
-                    }
-                    Fate::Left(reason) => {
-                        let key = resource.intent.key.clone();
-                        let record =
-                            Record::ReleaseFailed { build: build.clone(), key, reason: reason.clone() };
-                        append(journal, record).await?;
-                        report.left.push((run.id.clone(), resource, reason));
-                    }
+                    Fate::Gone => report.collected.push((run.id.clone(), resource)),
+                    Fate::Left(reason) => report.left.push((run.id.clone(), resource, reason)),
                 }
             }
         }
@@ -194,16 +187,44 @@ impl Collection<'_> {
             return;
         }
         let resources: Vec<Resource> = dead.iter().map(|found| found.resource.clone()).collect();
-        for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected).await {
+        for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected, &NoBooks).await {
             let run =
                 dead.iter().find(|found| found.resource.id == resource.id).map(|found| found.run.clone());
-            let run = run.unwrap_or_default();
             match fate {
-                Fate::Gone => report.collected.push((run, resource)),
-                Fate::Left(reason) => report.left.push((run, resource, reason)),
+                Fate::Gone => report.collected.push((run.unwrap_or_default(), resource)),
+                Fate::Left(reason) => report.left.push((run.unwrap_or_default(), resource, reason)),
             }
         }
     }
+}
+
+/// The journal of the run that left something behind.
+struct JournalBooks<'a> {
+    journal: &'a FileJournal,
+    build: &'a str,
+}
+
+#[async_trait]
+impl Books for JournalBooks<'_> {
+    async fn note(&self, resource: &Resource, fate: &Fate) {
+        let (build, key) = (self.build.to_owned(), resource.intent.key.clone());
+        let record = match fate {
+            Fate::Gone => Record::Released { build, key },
+            Fate::Left(reason) => Record::ReleaseFailed { build, key, reason: reason.clone() },
+        };
+        // What is not recorded is looked for once more by the next `gc`, and found gone.
+        if let Err(error) = self.journal.append(record).await {
+            tracing::warn!(%error, "what was collected is not recorded");
+        }
+    }
+}
+
+/// Nothing is written down about what only its tags name.
+struct NoBooks;
+
+#[async_trait]
+impl Books for NoBooks {
+    async fn note(&self, _resource: &Resource, _fate: &Fate) {}
 }
 
 fn released(build: String, resource: &Resource) -> Record {

@@ -51,24 +51,19 @@ impl Unwinder {
     }
 
     /// Deletes everything `run` still holds and records what became of it. Returns what is left.
-    pub(crate) async fn unwind(&self, run: &Run, reason: Reason) -> Vec<(Resource, String)> {
-        let held = run.held();
-        let fates = self.delete_all(&held, reason).await;
-        let mut left = Vec::new();
-        for (resource, fate) in fates {
-            match fate {
-                Fate::Gone => run.released(&resource).await,
-                Fate::Left(why) => {
-                    run.left(&resource, &why).await;
-                    left.push((resource, why));
-                }
-            }
-        }
-        left
+    pub(crate) async fn unwind(&self, run: &Run, reason: Reason) -> Vec<Resource> {
+        let fates = self.delete_all(&run.held(), reason, run).await;
+        let left = fates.into_iter().filter(|(_, fate)| matches!(fate, Fate::Left(_)));
+        left.map(|(resource, _)| resource).collect()
     }
 
-    /// Deletes `resources`; the answer is in the order they ended.
-    pub(crate) async fn delete_all(&self, resources: &[Resource], reason: Reason) -> Vec<(Resource, Fate)> {
+    /// Deletes `resources`; each fate is noted in `books` as soon as it is known. The answer is in the order they ended.
+    pub(crate) async fn delete_all(
+        &self,
+        resources: &[Resource],
+        reason: Reason,
+        books: &dyn Books,
+    ) -> Vec<(Resource, Fate)> {
         let lines = Lines::new(self, resources, reason).await;
         let mut waiting: Vec<&Resource> = resources.iter().collect();
         let mut under_way = FuturesUnordered::new();
@@ -81,7 +76,9 @@ impl Unwinder {
                 let lines = &lines;
                 under_way.push(async move {
                     lines.started(resource).await;
-                    (resource.clone(), self.delete(resource).await)
+                    let fate = self.delete(resource).await;
+                    books.note(resource, &fate).await;
+                    (resource.clone(), fate)
                 });
             }
             match under_way.next().await {
@@ -92,10 +89,9 @@ impl Unwinder {
         // What stands below something that resisted cannot go either.
         for resource in waiting {
             lines.started(resource).await;
-            fates.push((
-                resource.clone(),
-                Fate::Left("something that depends on it is still there".to_owned()),
-            ));
+            let fate = Fate::Left("something that depends on it is still there".to_owned());
+            books.note(resource, &fate).await;
+            fates.push((resource.clone(), fate));
         }
         fates
     }
@@ -135,6 +131,22 @@ impl Unwinder {
     }
 }
 
+/// Where fates are noted, each as soon as it is known: a crash in the middle of a clean-up repeats little.
+#[async_trait]
+pub(crate) trait Books: Send + Sync {
+    async fn note(&self, resource: &Resource, fate: &Fate);
+}
+
+#[async_trait]
+impl Books for Run {
+    async fn note(&self, resource: &Resource, fate: &Fate) {
+        match fate {
+            Fate::Gone => self.released(resource).await,
+            Fate::Left(reason) => self.left(resource, reason).await,
+        }
+    }
+}
+
 /// Deletes what is known, or first looks for what the intent may have created.
 async fn delete_once(reclaim: &dyn Reclaim, resource: &Resource, cancel: &CancellationToken) -> Result<()> {
     if resource.id.is_some() {
@@ -149,9 +161,10 @@ async fn delete_once(reclaim: &dyn Reclaim, resource: &Resource, cancel: &Cancel
 /// Whether nothing that needs `resource` is still there.
 fn is_free(resource: &Resource, all: &[Resource], fates: &[(Resource, Fate)]) -> bool {
     let key = &resource.intent.key;
-    all.iter().filter(|other| other.intent.needs.contains(key)).all(|other| {
-        fates.iter().any(|(gone, fate)| gone.intent.key == other.intent.key && matches!(fate, Fate::Gone))
-    })
+    let gone = |other: &Resource| {
+        fates.iter().any(|(it, fate)| it.intent.key == other.intent.key && matches!(fate, Fate::Gone))
+    };
+    all.iter().filter(|other| other.intent.needs.contains(key)).all(gone)
 }
 
 /// Early deletion: quiet, because its lines belong among those of the unwinding.

@@ -1,6 +1,5 @@
 //! The subnet: one the account owns, or a temporary one in a zone that has the instance type in stock.
 
-use alicloud_api::ecs::{DescribeAvailableResource, DescribeZones};
 use alicloud_api::vpc::{CreateVSwitch, DescribeVSwitches, VSwitch};
 use alicloud_api::{VSwitchId, Verdict, VpcId, ZoneId};
 use kiln_core::error::{Error, ErrorKind, Result};
@@ -39,52 +38,6 @@ pub(crate) async fn existing(site: &Site<'_>) -> Result<Option<VSwitch>> {
             .kind(ErrorKind::Refused)
             .hint("check `vswitch_id`, and that it belongs to `vpc_id`")
     })
-}
-
-/// Returns the zone to build in: the template's, or the first that has the instance type in stock.
-pub(crate) async fn zone(site: &Site<'_>) -> Result<ZoneId> {
-    let instance_type = &site.plan.instance_type;
-    if let Some(zone) = given(&site.plan.config.zone_id) {
-        return Ok(zone.into());
-    }
-    let request = DescribeAvailableResource {
-        destination_resource: "InstanceType".to_owned(),
-        instance_type: Some(instance_type.clone()),
-        network_category: Some("vpc".to_owned()),
-        ..Default::default()
-    };
-    let answer = site.cloud.ecs().describe_available_resource(&request).await;
-    let zones = answer.doing("Query for available zones failed")?.available_zones;
-    let offered = zones.iter().filter(|zone| zone.status == "Available" || zone.status.is_empty());
-    let best = offered.min_by_key(|zone| zone.status_category != "WithStock");
-    match best {
-        Some(zone) => Ok(zone.zone_id.clone()),
-        None => Err(not_offered(site, instance_type).await),
-    }
-}
-
-/// Packer's text names what the region does offer.
-async fn not_offered(site: &Site<'_>, instance_type: &str) -> Error {
-    let answer = site.cloud.ecs().describe_zones(&DescribeZones::default()).await;
-    let zones = answer.map(|answer| answer.zones).unwrap_or_default();
-    let mut types: Vec<&str> =
-        zones.iter().flat_map(|zone| &zone.instance_types).map(String::as_str).collect();
-    types.sort_unstable();
-    types.dedup();
-    let region = &site.plan.region;
-    let first = format!("The instance type {instance_type} isn't available in this region.");
-    let text = match types.is_empty() {
-        true => format!("{first}\n You can change to other regions."),
-        false => format!(
-            "{first}\n You can either change the instance to one of following: [{}] \nor choose another region.",
-            types.join(" ")
-        ),
-    };
-    let error = Error::new(text).kind(ErrorKind::Refused);
-    match kiln_core::diagnostic::nearest(instance_type, types) {
-        Some(near) => error.hint(format!("is `{near}` meant?")),
-        None => error.hint(format!("check `instance_type`: `{region}` does not offer `{instance_type}`")),
-    }
 }
 
 /// Makes a temporary vSwitch.

@@ -171,7 +171,7 @@ fn a_script_that_fails_fails_the_build_with_its_status() {
 }
 
 #[test]
-fn a_wrong_password_ends_the_wait_with_the_reason() {
+fn a_refused_log_in_ends_the_wait_with_the_reason() {
     let cloud = TestCloud::start();
     // A key of its own that the instance does not know.
     let world = cloud.world();
@@ -186,15 +186,16 @@ fn a_wrong_password_ends_the_wait_with_the_reason() {
     }
     let fields = r#""ssh_private_key_file": "key", "ssh_timeout": "0s", "ssh_handshake_attempts": 1"#;
     let template = template(fields, "").replace("\"ssh_timeout\": \"60s\",\n    ", "");
-    let output = world.file("t.json", &template).kiln(&["build", "-color=false", "t.json"]);
+    let key = std::fs::read_to_string(&keys).unwrap();
+    let output = cloud.world_with(&template).file("key", &key).kiln(&["build", "-color=false", "t.json"]);
     let said = said(&cloud, output);
     says(&said, &["Error waiting for SSH: Packer experienced an authentication error"]);
 }
 
 #[test]
 fn a_full_disk_in_the_instance_is_the_scripts_error() {
-    let cloud = TestCloud::with(r#"{"instance_disk_bytes": 4194304}"#);
-    let said = fails(&cloud, &template("", &shell("dd if=/dev/zero of=/var/big bs=1M count=16")));
+    let cloud = TestCloud::with(r#"{"instance_disk_bytes": 33554432}"#);
+    let said = fails(&cloud, &template("", &shell("dd if=/dev/zero of=/var/big bs=1M count=64")));
     says(&said, &["No space left on device", "Script exited with non-zero exit status: 1."]);
 }
 

@@ -1,43 +1,61 @@
 //! The program is killed at every record of its journal; `gc` then leaves an empty cloud.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::fixture::{TestCloud, shell, template};
 
 /// Makes the program kill itself right after so many records are on disk (debug builds only).
 const CRASH: &str = "KILN_CRASH_AFTER_RECORDS";
 
+/// How many clouds work at once.
+const AT_ONCE: u64 = 3;
+
 #[test]
 fn a_kill_at_any_record_leaves_what_gc_deletes() {
     let template = template(r#""image_ignore_data_disks": true"#, &shell("true"));
-    let cloud = TestCloud::start();
-    for records in 1.. {
-        let world = cloud.world_with(&template).env(CRASH, &records.to_string());
-        let output = world.kiln(&["build", "-color=false", "t.json"]);
-        if output.code == 0 {
-            // It came to its end before: every record has had its turn.
-            assert!(records > 25, "only {records} records");
-            break;
+    let next = AtomicU64::new(1);
+    let longest = AtomicU64::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                let cloud = TestCloud::start();
+                loop {
+                    let records = next.fetch_add(1, Ordering::Relaxed);
+                    assert!(records < 200);
+                    if killed_after(&cloud, &template, records) {
+                        longest.fetch_max(records, Ordering::Relaxed);
+                    } else {
+                        break;
+                    }
+                }
+            });
         }
-        assert_eq!(output.code, -1, "killed, not failed:\n{}{}", output.stdout, output.stderr);
-        let world = world.env(CRASH, "");
-        let said = world.kiln(&["gc"]).expect(0);
-        // An image that was handed over before the kill is the user's.
-        cloud.assert_only_images(&format!("after {records} records:\n{}{said}", output.stdout));
-        assert!(records < 200);
-        let again = world.kiln(&["gc"]).expect(0);
-        assert_eq!(again, "Nothing is left behind.\n", "after {records} records");
-        if let Some(image) = cloud.inventory().images.first() {
-            assert!(image.name == "kiln-test" && image.status == "Available", "{image:?}");
-            let world = cloud.world_with(&template);
-            let _ = world.kiln(&["build", "-color=false", "-force", "t.json"]).expect(0);
-            break;
-        }
+    });
+    assert!(longest.into_inner() > 25, "hardly any record had its turn");
+}
+
+/// Returns whether the program was killed before it came to its end.
+fn killed_after(cloud: &TestCloud, template: &str, records: u64) -> bool {
+    let world = cloud.world_with(template).env(CRASH, &records.to_string());
+    // An image that was handed over before an earlier kill is the user's; it is replaced.
+    let output = world.kiln(&["build", "-color=false", "-force", "t.json"]);
+    if output.code == 0 {
+        return false;
     }
+    assert_eq!(output.code, -1, "killed, not failed:\n{}{}", output.stdout, output.stderr);
+    let world = world.env(CRASH, "");
+    let said = world.kiln(&["gc"]).expect(0);
+    cloud.assert_only_images(&format!("after {records} records:\n{}{said}", output.stdout));
+    let images = cloud.inventory().images;
+    assert!(images.len() <= 1 && images.iter().all(|image| image.status == "Available"), "{images:?}");
+    assert_eq!(world.kiln(&["gc"]).expect(0), "Nothing is left behind.\n", "after {records} records");
+    true
 }
 
 #[test]
 fn a_lost_journal_is_made_up_for_by_tags() {
     let cloud = TestCloud::start();
-    let world = cloud.world_with(&template("", &shell("true"))).env(CRASH, "18");
+    let world = cloud.world_with(&template("", &shell("true"))).env(CRASH, "13");
     let output = world.kiln(&["build", "-color=false", "t.json"]);
     assert_eq!(output.code, -1);
     let run = std::fs::read_dir(world.state().join("runs")).unwrap().next().unwrap().unwrap();

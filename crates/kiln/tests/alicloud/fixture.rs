@@ -13,8 +13,8 @@ use crate::support::World;
 pub const KEY: &str = "LTAI5tTestKeyId";
 /// Its secret.
 pub const SECRET: &str = "testSecret0123456789ABCDEFGH";
-/// Instances listen here, each on a loopback address of its own.
-pub const SSH_PORT: u16 = 2222;
+/// Stands in templates for the port on which the cloud's instances listen.
+const SSH_PORT: &str = "[SSH-PORT]";
 /// States pass this many times as fast as in the real cloud.
 const SPEED: f64 = 1000.0;
 
@@ -22,6 +22,7 @@ const SPEED: f64 = 1000.0;
 pub struct TestCloud {
     runtime: Runtime,
     cloud: Option<Cloud>,
+    ssh_port: u16,
 }
 
 impl TestCloud {
@@ -41,17 +42,18 @@ impl TestCloud {
             HelperProgram { path: env!("CARGO_BIN_EXE_kiln").into(), args: vec!["__instance".into()] };
         let mut inventory = Inventory::from_json(inventory).unwrap();
         inventory.account.access_keys.insert(KEY.to_owned(), SECRET.to_owned());
+        // Clouds side by side give their instances the same loopback addresses.
+        let ssh_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
         let mut options = CloudOptions {
             speed: SPEED,
-            addresses: AddressMode::Loopback { port: SSH_PORT },
+            addresses: AddressMode::Loopback { port: ssh_port },
             inventory: Some(inventory),
-            seed: 7,
             ..CloudOptions::new(helper)
         };
         change(&mut options);
         let runtime = Runtime::new().unwrap();
         let cloud = runtime.block_on(Cloud::start(options)).unwrap();
-        TestCloud { runtime, cloud: Some(cloud) }
+        TestCloud { runtime, cloud: Some(cloud), ssh_port }
     }
 
     fn cloud(&self) -> &Cloud {
@@ -69,7 +71,7 @@ impl TestCloud {
 
     /// Returns a world with a template.
     pub fn world_with(&self, template: &str) -> World {
-        self.world().file("t.json", template)
+        self.world().file("t.json", &template.replace(SSH_PORT, &self.ssh_port.to_string()))
     }
 
     pub fn calls(&self) -> Vec<CallRecord> {
@@ -130,7 +132,7 @@ pub fn template(fields: &str, provisioners: &str) -> String {
     "source_image": "centos_7_03_64_20G_alibase_20170818.vhd",
     "instance_type": "ecs.t5-lc1m1.small",
     "ssh_username": "root",
-    "ssh_port": {SSH_PORT},
+    "ssh_port": "{SSH_PORT}",
     "ssh_timeout": "60s",
     "tags": {{"app": "web"}}{comma}{fields}
   }}],

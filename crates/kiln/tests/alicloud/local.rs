@@ -19,7 +19,7 @@ fn the_example_of_the_readme_builds_and_tells_where_the_time_went() {
 
 #[test]
 fn an_image_kept_in_a_folder_can_be_built_upon() {
-    let first = template("", &shell("echo first > /etc/layer")).replace("2222", "22");
+    let first = template("", &shell("echo first > /etc/layer")).replace("[SSH-PORT]", "22");
     let world = World::with("first.json", &first);
     let local = ["-color=false", "-local", "-local-state=cloud", "-local-speed=1000"];
     let said = world.kiln(&[&["build"], &local[..], &["first.json"]].concat()).expect(0);
@@ -38,8 +38,10 @@ fn a_script_of_a_template_sees_nothing_of_the_host() {
     let secret = World::with("secret.txt", "do not show");
     let path = secret.path("secret.txt").display().to_string();
     let look = format!("cat {path} && echo SEEN; cat /proc/1/cmdline; echo; ls /root /home; id -u");
-    let world =
-        World::with("t.json", &template("\"skip_create_image\": true", &shell(&look)).replace("2222", "22"));
+    let world = World::with(
+        "t.json",
+        &template("\"skip_create_image\": true", &shell(&look)).replace("[SSH-PORT]", "22"),
+    );
     let output = world.kiln(&["build", "-color=false", "-local", "-local-speed=1000", "t.json"]);
     assert!(output.stdout.contains("No such file or directory"), "{}", output.stdout);
     assert!(!output.stdout.contains("SEEN") && !output.stdout.contains("do not show"), "{}", output.stdout);
