@@ -14,7 +14,11 @@ pub(crate) async fn stop(site: &Site<'_>, id: &InstanceId) -> Result<()> {
         events.say(format!("Stopping instance: {id}")).await;
         let force_stop = Some(config.force_stop_instance);
         let request = StopInstance { instance_id: id.clone(), force_stop, ..Default::default() };
-        site.cloud.ecs().stop_instance(&request).await.doing("Error stopping alicloud instance")?;
+        match site.cloud.ecs().stop_instance(&request).await {
+            // It is stopping already: a repetition after a lost answer, or a provisioner that was quicker.
+            Err(error) if error.is("IncorrectInstanceStatus") => {}
+            stopping => drop(stopping.doing("Error stopping alicloud instance")?),
+        }
     }
     events.say(format!("Waiting instance stopped: {id}")).await;
     let stopped = instance::wait_for(site, id, "to be stopped", |instance| match instance.status.as_str() {

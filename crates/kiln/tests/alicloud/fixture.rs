@@ -94,6 +94,8 @@ impl TestCloud {
     }
 
     pub fn inventory(&self) -> InventorySnapshot {
+        // Looking lets what is due happen, which may start or end machines.
+        let _runtime = self.runtime.enter();
         self.cloud().inventory()
     }
 
