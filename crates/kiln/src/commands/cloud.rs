@@ -4,6 +4,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use alicloud_local::{AddressMode, Cloud};
+use kiln_core::event::{EventKind, Events};
+use tokio::sync::broadcast::Receiver;
+use tokio::sync::broadcast::error::RecvError;
 
 use super::help::documented;
 use super::{Command, Invocation};
@@ -97,12 +100,28 @@ async fn serve(cx: &Invocation, options: alicloud_local::CloudOptions) -> Outcom
         Ok(cloud) => cloud,
         Err(error) => return stage.close(Err(local::not_started(error))).await,
     };
+    let notes = cloud.notes();
     let told = tell(cx, &cloud);
     if told.is_ok() {
-        stage.interrupt.stop.cancelled().await;
+        tokio::select! {
+            () = stage.interrupt.stop.cancelled() => {}
+            () = pass_on(notes, &stage.events) => {}
+        }
     }
     cloud.shutdown().await;
     stage.close(told.map(|()| DONE)).await
+}
+
+/// Says what the cloud notes, as long as it lives: what it simulates, an instance that has no machine.
+async fn pass_on(mut notes: Receiver<String>, events: &Events) {
+    loop {
+        let text = match notes.recv().await {
+            Ok(note) => note,
+            Err(RecvError::Lagged(missed)) => format!("{missed} things more"),
+            Err(RecvError::Closed) => std::future::pending().await,
+        };
+        events.emit(EventKind::Hint { text }).await;
+    }
 }
 
 /// Says where the cloud is, and whose.
