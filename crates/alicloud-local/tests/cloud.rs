@@ -112,7 +112,8 @@ impl Client {
         let rule = [
             ("SecurityGroupId", group.as_str()),
             ("IpProtocol", "tcp"),
-            ("PortRange", "22/22"),
+            // 22, and the port on which instances of the loopback network listen.
+            ("PortRange", "22/22022"),
             ("SourceCidrIp", "0.0.0.0/0"),
         ];
         self.call("AuthorizeSecurityGroup", &rule).await;
