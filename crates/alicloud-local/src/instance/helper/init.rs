@@ -270,6 +270,7 @@ fn first_process(
     if end != End::Stopped {
         // Lets the server cut the connections before a script's death could be told on one: on a
         // real machine the connection is lost, and that is what a client expects.
+        #[expect(clippy::disallowed_methods, reason = "this process has one thread and no runtime")]
         std::thread::sleep(Duration::from_millis(20));
     }
     end_processes(Duration::from_millis(request.grace_ms));
@@ -293,6 +294,7 @@ fn end_processes(grace: Duration) {
     let deadline = Instant::now() + grace;
     while Instant::now() < deadline && kill(everything, None).is_ok() {
         reap();
+        #[expect(clippy::disallowed_methods, reason = "this process has one thread and no runtime")]
         std::thread::sleep(Duration::from_millis(2));
     }
 }
