@@ -2,8 +2,9 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use tokio::sync::Mutex;
 
@@ -53,16 +54,43 @@ fn file<T>(doing: &'static str, path: &Path, result: io::Result<T>) -> Result<T,
     result.map_err(|source| StoreError::File { doing, path: path.to_owned(), source })
 }
 
+/// What the names of temporary folders begin with.
+const PREFIX: &str = "alicloud-local-";
+/// A younger folder may be about to be locked by the process that made it.
+const ABANDONED_AFTER: Duration = Duration::from_secs(60);
+
+/// Makes a temporary folder that is nobody else's to look into: it will hold keys and passwords.
+fn temporary_folder() -> io::Result<tempfile::TempDir> {
+    tempfile::Builder::new().prefix(PREFIX).permissions(fs::Permissions::from_mode(0o700)).tempdir()
+}
+
+/// Removes the temporary folders of clouds whose process was killed: nobody holds their lock any more.
+fn remove_abandoned(place: &Path) {
+    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
+        if entry.file_name().to_string_lossy().starts_with(PREFIX) && is_abandoned(&entry.path()) {
+            // What cannot be removed is another user's, or only takes room.
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+}
+
+fn is_abandoned(folder: &Path) -> bool {
+    let Ok(lock) = OpenOptions::new().write(true).open(folder.join("lock")) else {
+        return false;
+    };
+    let age = lock.metadata().and_then(|of| of.modified()).map(|made| made.elapsed().unwrap_or_default());
+    age.is_ok_and(|age| age > ABANDONED_AFTER) && lock.try_lock().is_ok()
+}
+
 impl Store {
     /// Opens the folder, or a temporary one, and reads the state in it.
     pub fn open(kept: Option<&Path>) -> Result<(Store, Option<State>), StoreError> {
         let temporary = match kept {
             Some(_) => None,
-            None => Some(file(
-                "make a folder in",
-                &std::env::temp_dir(),
-                tempfile::Builder::new().prefix("alicloud-local-").tempdir(),
-            )?),
+            None => {
+                remove_abandoned(&std::env::temp_dir());
+                Some(file("make a folder in", &std::env::temp_dir(), temporary_folder())?)
+            }
         };
         let root = match (&temporary, kept) {
             (Some(temporary), _) => temporary.path().to_owned(),
@@ -147,5 +175,31 @@ impl Store {
         done.await.map_err(io::Error::other)??;
         *written = number;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod abandoned {
+    use super::*;
+
+    #[test]
+    fn only_old_folders_that_nobody_holds_are_removed() {
+        let place = tempfile::tempdir().unwrap();
+        let old = std::time::SystemTime::now() - 2 * ABANDONED_AFTER;
+        let folder = |name: &str, made| {
+            let folder = place.path().join(format!("{PREFIX}{name}"));
+            fs::create_dir(&folder).unwrap();
+            let lock = File::create(folder.join("lock")).unwrap();
+            lock.set_modified(made).unwrap();
+            (folder, lock)
+        };
+        let (dead, unlocked) = folder("dead", old);
+        drop(unlocked);
+        let (alive, held) = folder("alive", old);
+        held.lock().unwrap();
+        let (young, unlocked) = folder("young", std::time::SystemTime::now());
+        drop(unlocked);
+        remove_abandoned(place.path());
+        assert!(!dead.exists() && alive.exists() && young.exists());
     }
 }
