@@ -156,7 +156,7 @@ pub trait ProvisionHook: Send + Sync {
 pub trait StepPolicy: Send + Sync {
     /// Called when a step has succeeded; returns when the build may go on.
     async fn succeeded(&self, step: &str);
-    /// Called when a step has failed; returns whether to try it once more.
+    /// Called when a step has failed or was cancelled; returns whether to try it once more.
     async fn failed(&self, step: &str, error: &Error) -> bool;
 }
 
@@ -220,11 +220,11 @@ impl BuildContext {
                     self.policy.succeeded(step).await;
                     return Ok(value);
                 }
-                Err(error) if error.is_cancelled() => return Err(error),
                 Err(error) => {
                     if !self.policy.failed(step, &error).await {
                         return Err(error);
                     }
+                    self.run.try_again();
                 }
             }
         }

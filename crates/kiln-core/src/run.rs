@@ -1,6 +1,6 @@
 //! The durable heart of a build: each effect goes through [`Run`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -28,12 +28,21 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// Results an earlier attempt recorded.
+    /// Results of steps, of this attempt and of earlier ones.
     recorded: BTreeMap<String, serde_json::Value>,
     /// What this build answers for, in order of intent.
     held: Vec<Resource>,
-    /// Keys already used: a key used twice would make a resumed run another run.
-    used: Vec<String>,
+    /// Keys of what was handed over: it is not ours to make again.
+    kept: BTreeSet<String>,
+    /// Keys this attempt has used: a key used twice would make a resumed run another run.
+    used: BTreeSet<Used>,
+}
+
+/// Steps and resources have names of their own: a file builder's step and file may both be `target`.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+enum Used {
+    Step(String),
+    Resource(String),
 }
 
 /// What a journal says of a build that ran before.
@@ -89,7 +98,7 @@ impl Run {
         releaser: Arc<dyn Releaser>,
         recorded: Recorded,
     ) -> Run {
-        let state = State { recorded: recorded.steps, held: recorded.held, used: Vec::new() };
+        let state = State { recorded: recorded.steps, held: recorded.held, ..State::default() };
         let (id, build) = (id.to_owned(), build.to_owned());
         Run { shared: Arc::new(Shared { id, build, journal, events, releaser, state: Mutex::new(state) }) }
     }
@@ -114,26 +123,49 @@ impl Run {
     /// Does an effect once and records its result; a resumed run gets the recorded result instead.
     ///
     /// `key` is literal, stable and unique within the build. Time, random values and generated names come out of
-    /// a step too. Never put a secret into the result: the journal is a file.
+    /// a step too. Never put a secret into the result: the journal is a file. A step that failed may be tried again
+    /// under its key.
     pub async fn step<T, F, Fut>(&self, key: &str, effect: F) -> Result<T>
     where
         T: Serialize + DeserializeOwned,
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<T>>,
     {
-        if let Some(value) = self.take_recorded(key)? {
+        if let Some(value) = self.claim_step(key)? {
             return serde_json::from_value(value)
                 .context(format!("read the recorded result of step `{key}`"));
         }
+        let result = self.record_step(key, effect).await;
+        if result.is_err() {
+            self.state(|state| state.used.remove(&Used::Step(key.to_owned())));
+        }
+        result
+    }
+
+    async fn record_step<T, F, Fut>(&self, key: &str, effect: F) -> Result<T>
+    where
+        T: Serialize,
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<T>>,
+    {
         let result = effect().await?;
         let value = serde_json::to_value(&result).context(format!("record the result of step `{key}`"))?;
-        self.append(Record::StepDone { build: self.shared.build.clone(), key: key.to_owned(), value })
-            .await?;
+        let (build, key) = (self.shared.build.clone(), key.to_owned());
+        self.append(Record::StepDone { build, key: key.clone(), value: value.clone() }).await?;
+        self.state(|state| state.recorded.insert(key, value));
         Ok(result)
     }
 
+    /// Lets part of the build run once more over what it has recorded, as a resumed run does: for a person who asks
+    /// for another try of a failed step. Its keys may then be used again; steps answer with their recorded results,
+    /// and what is held is not created a second time.
+    pub fn try_again(&self) {
+        self.state(|state| state.used.clear());
+    }
+
     /// Creates something that must be deleted again: the intent is on disk before `effect` runs, the identity right
-    /// after. If `effect` fails the intent stays open, and unwinding looks for what it may have created.
+    /// after. If `effect` fails the intent stays open, and unwinding looks for what it may have created; acquiring
+    /// it again intends it anew, with the same token.
     ///
     /// The effect must not be raced against cancellation: it runs to its record.
     pub async fn acquire<F, Fut>(&self, intent: Intent, effect: F) -> Result<Held>
@@ -142,11 +174,23 @@ impl Run {
         Fut: Future<Output = Result<Acquired>>,
     {
         let key = intent.key.clone();
-        if let Some(held) = self.already_held(&key)? {
+        if let Some(held) = self.claim_resource(&key)? {
             return Ok(held);
         }
+        let result = self.create(intent, effect).await;
+        if result.is_err() {
+            self.state(|state| state.used.remove(&Used::Resource(key)));
+        }
+        result
+    }
+
+    async fn create<F, Fut>(&self, intent: Intent, effect: F) -> Result<Held>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<Acquired>>,
+    {
+        let (key, kind) = (intent.key.clone(), intent.kind.clone());
         self.append(Record::Intended { build: self.shared.build.clone(), intent: intent.clone() }).await?;
-        let kind = intent.kind.clone();
         self.state(|state| {
             state.held.retain(|resource| resource.intent.key != key);
             state.held.push(Resource { intent, id: None, facts: BTreeMap::new() });
@@ -178,6 +222,7 @@ impl Run {
             .ok_or_else(|| Error::new(format!("keep `{}`, which this build does not hold", held.key)))?;
         self.append(Record::Kept { build: self.shared.build.clone(), key: held.key.clone() }).await?;
         self.forget(&held.key);
+        self.state(|state| state.kept.insert(held.key.clone()));
         let kind = resource.intent.kind.clone();
         self.shared
             .events
@@ -207,12 +252,12 @@ impl Run {
     /// Records that `resource` is gone. For the engine's unwinding.
     pub async fn released(&self, resource: &Resource) {
         let key = resource.intent.key.clone();
+        self.forget(&key);
         let record = Record::Released { build: self.shared.build.clone(), key: key.clone() };
-        if self.append(record).await.is_ok() {
-            self.forget(&key);
-            let (kind, id) = (resource.intent.kind.clone(), resource.id.clone().unwrap_or_default());
-            self.shared.events.emit(EventKind::ResourceReleased { kind, key, id }).await;
-        }
+        // It is gone whatever the disk says; `gc` looks for it once more and finds nothing.
+        let _ = self.append(record).await;
+        let (kind, id) = (resource.intent.kind.clone(), resource.id.clone().unwrap_or_default());
+        self.shared.events.emit(EventKind::ResourceReleased { kind, key, id }).await;
     }
 
     /// Records that `resource` could not be deleted. For the engine's unwinding.
@@ -238,18 +283,23 @@ impl Run {
         self.state(|state| state.held.retain(|resource| resource.intent.key != key));
     }
 
-    fn take_recorded(&self, key: &str) -> Result<Option<serde_json::Value>> {
-        self.state(|state| {
-            if state.used.iter().any(|used| used == key) {
-                return Err(Error::new(format!("step key `{key}` is used twice in one build")));
-            }
-            state.used.push(key.to_owned());
-            Ok(state.recorded.remove(key))
+    /// Marks the key of a step as used; returns what is recorded of it.
+    fn claim_step(&self, key: &str) -> Result<Option<serde_json::Value>> {
+        self.state(|state| match state.used.insert(Used::Step(key.to_owned())) {
+            true => Ok(state.recorded.get(key).cloned()),
+            false => Err(Error::new(format!("step key `{key}` is used twice in one build"))),
         })
     }
 
-    fn already_held(&self, key: &str) -> Result<Option<Held>> {
+    /// Marks the key of a resource as used; returns what is held of it.
+    fn claim_resource(&self, key: &str) -> Result<Option<Held>> {
         self.state(|state| {
+            if state.kept.contains(key) {
+                return Err(Error::new(format!("acquire `{key}`, which was handed over already")));
+            }
+            if !state.used.insert(Used::Resource(key.to_owned())) {
+                return Err(Error::new(format!("resource key `{key}` is used twice in one build")));
+            }
             let resource = state.held.iter().find(|resource| resource.intent.key == key);
             Ok(resource.and_then(|resource| {
                 let id = resource.id.clone()?;

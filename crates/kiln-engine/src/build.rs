@@ -1,8 +1,10 @@
 //! One build from beginning to end: builder, post-processors, and whatever has to be undone.
 
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::FutureExt as _;
 use kiln_core::artifact::Artifact;
 use kiln_core::component::BuildContext;
 use kiln_core::error::{Error, Result};
@@ -109,6 +111,7 @@ impl<'a> Attempt<'a> {
             scope: build.scope.clone(),
             events: events.clone(),
             stop: interrupt.stop.clone(),
+            hurry: interrupt.hurry.clone(),
             prompt: Arc::clone(&engine.prompt),
             failed: Mutex::default(),
             values: Mutex::default(),
@@ -131,7 +134,7 @@ impl<'a> Attempt<'a> {
             hook: Arc::clone(&self.provisioning) as _,
             policy: Arc::clone(&self.policy) as _,
         };
-        match self.build.builder.build(&cx).await {
+        match survive(self.build.builder.build(&cx)).await {
             Ok(artifact) => {
                 self.policy.pause_before_cleanup().await;
                 let left = self.unwinder.unwind(&self.run, Reason::Finished).await;
@@ -186,26 +189,52 @@ impl<'a> Attempt<'a> {
 
     async fn post_process(&self, artifact: Artifact) -> Result<Vec<Artifact>> {
         if self.engine.interrupt.stop.is_cancelled() {
-            return Err(Error::cancelled());
+            return Err(self.made_all_the_same(&artifact, Error::cancelled()));
         }
         let mut values = self.provisioning.values.lock().await.clone();
         if let Some(serde_json::Value::Object(generated)) = artifact.state.get("generated_data") {
             values.extend(generated.iter().map(|(name, value)| (name.clone(), Value::from(value))));
         }
-        let processing = PostProcessing {
+        let mut processing = PostProcessing {
             registry: &self.engine.registry,
             scope: Arc::new(self.build.scope.with_values(BuildValues::Known(values))),
             events: &self.events,
             stop: &self.engine.interrupt.stop,
             run: &self.run,
             table: self.build.builder.reclaim(),
+            destroyed: false,
         };
-        let results = processing.run(&self.build.planned.post_processors, artifact).await;
+        let chains = &self.build.planned.post_processors;
+        let results = survive(processing.run(chains, &artifact)).await;
         // A post-processor's own temporary things go the same way as the builder's.
+        self.unwinder.learn(&processing.table);
+        let destroyed = processing.destroyed;
         let reason = if results.is_ok() { Reason::Finished } else { Reason::FailedOrCancelled };
-        self.unwinder.unwind(&self.run, reason).await;
-        results
+        let left = self.unwinder.unwind(&self.run, reason).await;
+        self.tell_left(&left).await;
+        results.map_err(|error| match destroyed {
+            true => error,
+            false => self.made_all_the_same(&artifact, error),
+        })
     }
+
+    /// A build that fails lists no artifacts, but what it made is there and is the user's.
+    fn made_all_the_same(&self, artifact: &Artifact, error: Error) -> Error {
+        match artifact.resources.is_empty() {
+            true => error,
+            false => error.hint(format!("`{}` was made all the same, and is kept", artifact.id)),
+        }
+    }
+}
+
+/// A panic is a defect of ours; it fails this build alone, which is then undone like any other.
+async fn survive<T>(work: impl Future<Output = Result<T>>) -> Result<T> {
+    AssertUnwindSafe(work).catch_unwind().await.unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<&str>().copied().map(str::to_owned);
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
+        Err(Error::new(format!("internal error: {}", text.unwrap_or_else(|| "a panic".to_owned())))
+            .hint("this is a defect of Kiln; please report it"))
+    })
 }
 
 fn summary(artifact: &Artifact) -> ArtifactSummary {

@@ -8,7 +8,7 @@ use async_trait::async_trait;
 use kiln_core::error::{Context as _, Error, Result};
 use kiln_core::event::Events;
 use kiln_core::ledger::{Journal, Record, Resource};
-use kiln_core::reclaim::{Reason, ReclaimTable, Sweep};
+use kiln_core::reclaim::{Reason, ReclaimTable, Sweep, Swept};
 use tokio_util::sync::CancellationToken;
 
 use crate::build::now;
@@ -63,11 +63,14 @@ pub async fn collect(options: GcOptions, events: &Events, cancel: &CancellationT
             Error::new("unreadable").source(broken.reason).chain()
         ));
     }
-    let unwinder = Unwinder::new(options.reclaim.clone(), events.clone(), cancel.clone());
-    let collection = Collection { options: &options, unwinder: &unwinder };
+    let collection = Collection { options: &options, events, cancel };
     for run in known.iter().filter(|run| collection.is_wanted(&run.id)) {
-        if !cancel.is_cancelled() {
-            collection.journal(run, &mut report).await?;
+        if cancel.is_cancelled() {
+            break;
+        }
+        // One run that cannot be collected is no reason to leave the others.
+        if let Err(error) = collection.journal(run, &mut report).await {
+            report.passed_over.push(format!("run {}: {}", run.id, error.chain()));
         }
     }
     for sweep in &options.sweeps {
@@ -78,14 +81,23 @@ pub async fn collect(options: GcOptions, events: &Events, cancel: &CancellationT
     Ok(report)
 }
 
+/// A resource and the build that made it.
+type Owned = (String, Resource);
+
 struct Collection<'a> {
     options: &'a GcOptions,
-    unwinder: &'a Unwinder,
+    events: &'a Events,
+    cancel: &'a CancellationToken,
 }
 
 impl Collection<'_> {
     fn is_wanted(&self, run: &str) -> bool {
         self.options.run.as_deref().is_none_or(|wanted| run.starts_with(wanted))
+    }
+
+    /// Keys are unique within a build, so each build has an unwinder of its own.
+    fn unwinder(&self) -> Unwinder {
+        Unwinder::new(self.options.reclaim.clone(), self.events.clone(), self.cancel.clone())
     }
 
     async fn journal(&self, run: &RunSummary, report: &mut GcReport) -> Result<()> {
@@ -96,39 +108,48 @@ impl Collection<'_> {
             report.passed_over.push(format!("run {} is under way", run.id));
             return Ok(());
         }
-        let mut here = Vec::new();
-        let mut vanished = Vec::new();
-        for (build, resource) in &run.left {
-            match resource.intent.place.get(CLOUD) {
-                Some(cloud) if cloud == EPHEMERAL => vanished.push((build.clone(), resource.clone())),
-                cloud if cloud == self.options.cloud.as_ref() => here.push((build.clone(), resource.clone())),
-                cloud => {
-                    let cloud = cloud.map_or("the real cloud", String::as_str);
-                    let kind = &resource.intent.kind;
-                    report.passed_over.push(format!("run {}: a `{kind}` lives in {cloud}", run.id));
-                }
-            }
-        }
         if self.options.dry_run {
+            let (_, here) = self.sorted(&run.id, &run.left, report);
             report.collected.extend(here.into_iter().map(|(_, resource)| (run.id.clone(), resource)));
             return Ok(());
         }
         let dir = runs_dir(&self.options.state_dir).join(&run.id);
         let journal = open(&dir).await?;
+        // Read once more now that nobody else can write: another `gc` may have been here meanwhile.
+        let left = tokio::task::spawn_blocking(move || runs::load(&dir)).await;
+        let left = left.context("read a journal")?.context("read the journal")?.open();
+        let (vanished, here) = self.sorted(&run.id, &left, report);
         for (build, resource) in vanished {
             append(&journal, released(build, &resource)).await?;
         }
         self.delete(&journal, run, here, report).await
     }
 
+    /// Returns what has gone with its cloud, and what is to be deleted here.
+    fn sorted(&self, run: &str, left: &[Owned], report: &mut GcReport) -> (Vec<Owned>, Vec<Owned>) {
+        let mut here = Vec::new();
+        let mut vanished = Vec::new();
+        for (build, resource) in left {
+            match resource.intent.place.get(CLOUD) {
+                Some(cloud) if cloud == EPHEMERAL => vanished.push((build.clone(), resource.clone())),
+                cloud if cloud == self.options.cloud.as_ref() => here.push((build.clone(), resource.clone())),
+                cloud => {
+                    let cloud = cloud.map_or("the real cloud", String::as_str);
+                    let kind = &resource.intent.kind;
+                    report.passed_over.push(format!("run {run}: a `{kind}` lives in {cloud}"));
+                }
+            }
+        }
+        (vanished, here)
+    }
+
     async fn delete(
         &self,
         journal: &FileJournal,
         run: &RunSummary,
-        left: Vec<(String, Resource)>,
+        left: Vec<Owned>,
         report: &mut GcReport,
     ) -> Result<()> {
-        // Keys are unique within a build only.
         let mut builds: Vec<&String> = left.iter().map(|(build, _)| build).collect();
         builds.dedup();
         for build in builds {
@@ -138,7 +159,7 @@ impl Collection<'_> {
                 .map(|(_, resource)| resource.clone())
                 .collect();
             let books = JournalBooks { journal, build };
-            for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected, &books).await {
+            for (resource, fate) in self.unwinder().delete_all(&resources, Reason::Collected, &books).await {
                 match fate {
                     Fate::Gone => report.collected.push((run.id.clone(), resource)),
                     Fate::Left(reason) => report.left.push((run.id.clone(), resource, reason)),
@@ -161,7 +182,10 @@ impl Collection<'_> {
             }
         };
         let mut dead = Vec::new();
-        for found in swept.into_iter().filter(|found| self.is_wanted(&found.run)) {
+        let wanted = |found: &Swept| {
+            self.is_wanted(&found.run) && !report.left.iter().any(|(_, left, _)| left.id == found.resource.id)
+        };
+        for found in swept.into_iter().filter(wanted).collect::<Vec<_>>() {
             let journal = known.iter().find(|run| run.id == found.run);
             let named = self.options.run.is_some();
             match journal {
@@ -187,7 +211,7 @@ impl Collection<'_> {
             return;
         }
         let resources: Vec<Resource> = dead.iter().map(|found| found.resource.clone()).collect();
-        for (resource, fate) in self.unwinder.delete_all(&resources, Reason::Collected, &NoBooks).await {
+        for (resource, fate) in self.unwinder().delete_all(&resources, Reason::Collected, &NoBooks).await {
             let run =
                 dead.iter().find(|found| found.resource.id == resource.id).map(|found| found.run.clone());
             match fate {

@@ -46,7 +46,11 @@ impl FileJournal {
             TryLockError::Error(error) => error,
         })?;
         let path = run_dir.join(FILE);
-        let file = OpenOptions::new().create(true).append(true).mode(0o600).open(&path)?;
+        let file = OpenOptions::new().create(true).append(true).read(true).mode(0o600).open(&path)?;
+        // A new record must not stand on the line of a torn one.
+        let whole = whole_lines(&std::fs::read(&path)?).len();
+        let whole = u64::try_from(whole).map_err(io::Error::other)?;
+        file.set_len(whole)?;
         // The names of file and folder must survive a power cut as well.
         File::open(run_dir)?.sync_all()?;
         if let Some(parent) = run_dir.parent() {
@@ -55,7 +59,7 @@ impl FileJournal {
         let (queue, pending) = mpsc::channel(QUEUE);
         std::thread::Builder::new()
             .name("journal".to_owned())
-            .spawn(move || write_all(file, pending, crash_after))?;
+            .spawn(move || write_all(&file, whole, pending, crash_after))?;
         Ok(FileJournal { path, queue, _lock: lock })
     }
 }
@@ -73,8 +77,13 @@ impl Journal for FileJournal {
     }
 }
 
-/// `crash_after` is [`crate::Options::crash_after_records`].
-fn write_all(mut file: File, mut pending: mpsc::Receiver<Pending>, crash_after: Option<u64>) {
+/// `written` is the length of the file; `crash_after` is [`crate::Options::crash_after_records`].
+fn write_all(
+    mut file: &File,
+    mut written: u64,
+    mut pending: mpsc::Receiver<Pending>,
+    crash_after: Option<u64>,
+) {
     let mut batch = Vec::with_capacity(QUEUE);
     let mut left = crash_after;
     // The crash has to come after exactly so many records, so they are then written one by one.
@@ -82,6 +91,13 @@ fn write_all(mut file: File, mut pending: mpsc::Receiver<Pending>, crash_after: 
     while pending.blocking_recv_many(&mut batch, most) > 0 {
         let bytes: Vec<u8> = batch.iter().flat_map(|pending| pending.line.iter().copied()).collect();
         let result = file.write_all(&bytes).and_then(|()| file.sync_data());
+        match result {
+            Ok(()) => written += bytes.len() as u64,
+            // Half a record (the disk is full) would make every later one unreadable. Where it cannot be taken back
+            // nothing more is written: the builds stop.
+            Err(_) if file.set_len(written).is_err() => return,
+            Err(_) => {}
+        }
         left = left.map(|left| left.saturating_sub(1));
         if left == Some(0) {
             std::process::abort();
@@ -136,8 +152,7 @@ pub(crate) fn read(run_dir: &Path) -> Result<Vec<Record>, ReadError> {
     let path = run_dir.join(FILE);
     let name = || path.display().to_string();
     let text = std::fs::read(&path).map_err(|source| ReadError::Io { path: name(), source })?;
-    let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
-    let lines = text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    let lines = whole_lines(&text).split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     lines
         .enumerate()
         .map(|(index, line)| {
@@ -148,6 +163,12 @@ pub(crate) fn read(run_dir: &Path) -> Result<Vec<Record>, ReadError> {
             })
         })
         .collect()
+}
+
+/// Returns the text without a torn last line.
+fn whole_lines(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |at| at + 1);
+    &text[..end]
 }
 
 #[cfg(test)]
@@ -166,6 +187,16 @@ mod tests {
         let mut file = OpenOptions::new().append(true).open(dir.path().join(FILE)).unwrap();
         file.write_all(b"{\"record\":\"run_fin").unwrap();
         assert_eq!(read(dir.path()).unwrap(), [finished("done")]);
+    }
+
+    #[tokio::test]
+    async fn a_record_after_a_torn_line_is_readable() {
+        let dir = tempfile::tempdir().unwrap();
+        let line = serde_json::to_string(&finished("failed")).unwrap();
+        std::fs::write(dir.path().join(FILE), format!("{line}\n{{\"record\":\"run_fin")).unwrap();
+        let journal = FileJournal::open(dir.path(), None).unwrap();
+        journal.append(finished("done")).await.unwrap();
+        assert_eq!(read(dir.path()).unwrap(), [finished("failed"), finished("done")]);
     }
 
     #[tokio::test]

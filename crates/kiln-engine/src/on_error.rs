@@ -32,9 +32,14 @@ pub(crate) struct Policy {
 
 #[derive(Default)]
 struct State {
-    /// Steps started, in order; Packer names them in its lines.
-    steps: Vec<String>,
+    /// Steps that ended, in order; Packer names them in its lines.
+    steps: Vec<Step>,
     answer: Option<Decision>,
+}
+
+struct Step {
+    name: String,
+    failed: bool,
 }
 
 impl Policy {
@@ -60,15 +65,12 @@ impl Policy {
 
     /// Says what is left as it is, in Packer's lines. `skip` is the step whose clean-up was done all the same.
     pub(crate) async fn say_aborted(&self, error: &Error, skip: Option<&str>) {
-        let mut steps = self.state().steps.clone();
-        steps.reverse();
+        let mut steps = self.steps(|_| true);
         steps.retain(|step| Some(step.as_str()) != skip);
         if self.stop.is_cancelled() {
             self.events.error("Interrupted, aborting...").await;
         } else if let Some(step) = steps.first() {
-            if self.mode != OnError::Ask {
-                self.events.error(error.chain()).await;
-            }
+            self.events.error(error.chain()).await;
             self.events.error(format!("Step {step:?} failed, aborting...")).await;
         }
         for step in steps.iter().skip(1) {
@@ -76,11 +78,11 @@ impl Policy {
         }
     }
 
-    /// Pauses before each clean-up with `-debug`.
+    /// Pauses before each clean-up with `-debug`. Packer's pause is a step of its own behind each step, so the one
+    /// that failed has none.
     pub(crate) async fn pause_before_cleanup(&self) {
         if self.debug {
-            let steps = self.state().steps.clone();
-            for step in steps.iter().rev() {
+            for step in self.steps(|step| !step.failed) {
                 self.pause(&format!("Pausing before cleanup of step '{step}'. Press enter to continue."))
                     .await;
             }
@@ -99,10 +101,17 @@ impl Policy {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn note(&self, step: &str) {
+    /// Returns names of steps, the last first.
+    fn steps(&self, wanted: impl Fn(&Step) -> bool) -> Vec<String> {
+        let state = self.state();
+        state.steps.iter().rev().filter(|step| wanted(step)).map(|step| step.name.clone()).collect()
+    }
+
+    fn note(&self, step: &str, failed: bool) {
         let mut state = self.state();
-        if !state.steps.iter().any(|known| known == step) {
-            state.steps.push(step.to_owned());
+        match state.steps.iter_mut().find(|known| known.name == step) {
+            Some(known) => known.failed = failed,
+            None => state.steps.push(Step { name: step.to_owned(), failed }),
         }
     }
 }
@@ -110,15 +119,15 @@ impl Policy {
 #[async_trait]
 impl StepPolicy for Policy {
     async fn succeeded(&self, step: &str) {
-        self.note(step);
+        self.note(step, false);
         if self.debug {
             self.pause(&format!("Pausing after run of step '{step}'. Press enter to continue.")).await;
         }
     }
 
     async fn failed(&self, step: &str, error: &Error) -> bool {
-        self.note(step);
-        if self.mode != OnError::Ask {
+        self.note(step, true);
+        if error.is_cancelled() || self.mode != OnError::Ask {
             return false;
         }
         self.events.error(error.chain()).await;

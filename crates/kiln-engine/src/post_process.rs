@@ -24,6 +24,8 @@ pub(crate) struct PostProcessing<'a> {
     pub(crate) run: &'a Run,
     /// How to destroy what nobody keeps: the builder's rows and those of post-processors.
     pub(crate) table: ReclaimTable,
+    /// Whether the builder's artifact has been destroyed.
+    pub(crate) destroyed: bool,
 }
 
 /// What one chain made.
@@ -36,9 +38,9 @@ struct Chained {
 impl PostProcessing<'_> {
     /// Runs all chains from `artifact`. Errors of single chains are gathered; the others still run.
     pub(crate) async fn run(
-        mut self,
+        &mut self,
         chains: &[Vec<PlannedPostProcessor>],
-        artifact: Artifact,
+        artifact: &Artifact,
     ) -> Result<Vec<Artifact>> {
         let mut results = Vec::new();
         let mut errors = Vec::new();
@@ -47,16 +49,21 @@ impl PostProcessing<'_> {
             if self.stop.is_cancelled() {
                 return Err(Error::cancelled());
             }
-            match self.chain(chain, &artifact, &mut keep).await {
+            match self.chain(chain, artifact, &mut keep).await {
                 Ok(artifacts) => results.extend(artifacts),
                 Err(error) => errors.push(error.chain()),
             }
         }
+        // Nobody who stops a build means what it made.
+        if self.stop.is_cancelled() {
+            return Err(Error::cancelled());
+        }
         if keep {
-            results.insert(0, artifact);
+            results.insert(0, artifact.clone());
         } else {
-            if let Err(error) = self.destroy(&artifact).await {
-                errors.push(format!("Error destroying builder artifact: {}", error.chain()));
+            match self.destroy(artifact).await {
+                Ok(()) => self.destroyed = true,
+                Err(error) => errors.push(format!("Error destroying builder artifact: {}", error.chain())),
             }
         }
         match errors.is_empty() {

@@ -25,6 +25,8 @@ pub(crate) struct Provisioning {
     pub(crate) scope: Scope,
     pub(crate) events: Events,
     pub(crate) stop: CancellationToken,
+    /// Ends even the error-cleanup provisioner.
+    pub(crate) hurry: CancellationToken,
     pub(crate) prompt: Arc<dyn Prompt>,
     /// Set when provisioning failed: what the error-cleanup provisioner needs.
     pub(crate) failed: Mutex<Option<Machine>>,
@@ -55,11 +57,15 @@ impl ProvisionHook for Provisioning {
             }
             if self.scope.debug {
                 let query = "Pausing before the next provisioner . Press enter to continue.";
-                // Without a terminal nobody is asked, and the build goes on.
-                let _ = self.prompt.ask(query).await;
+                tokio::select! {
+                    // Without a terminal nobody is asked, and the build goes on.
+                    _ = self.prompt.ask(query) => {}
+                    () = self.stop.cancelled() => return Err(Error::cancelled()),
+                }
             }
             let step = format!("provisioner {} ({})", index + 1, provisioner.kind);
-            if let Err(error) = self.timed(&step, self.with_retries(provisioner, &machine)).await {
+            if let Err(error) = self.timed(&step, self.with_retries(provisioner, &machine, &self.stop)).await
+            {
                 *self.failed.lock().await = Some(machine);
                 return Err(error);
             }
@@ -79,7 +85,8 @@ impl Provisioning {
             return error;
         };
         // The build may have been stopped; this provisioner is part of stopping.
-        match self.once(provisioner, &machine, &CancellationToken::new()).await {
+        let work = self.with_retries(provisioner, &machine, &self.hurry);
+        match self.timed(&format!("error-cleanup-provisioner ({})", provisioner.kind), work).await {
             Ok(()) => error,
             Err(cleanup) => Error::new(format!(
                 "Cleanup failed: {}. Original Provisioning error: {}",
@@ -105,46 +112,56 @@ impl Provisioning {
     }
 
     /// The error returned, and named in each line, is that of the first attempt, as in Packer.
-    async fn with_retries(&self, provisioner: &PlannedProvisioner, machine: &Machine) -> Result<()> {
-        let Err(first) = self.paced(provisioner, machine).await else {
+    async fn with_retries(
+        &self,
+        provisioner: &PlannedProvisioner,
+        machine: &Machine,
+        stop: &CancellationToken,
+    ) -> Result<()> {
+        let Err(first) = self.paced(provisioner, machine, stop).await else {
             return Ok(());
         };
         for left in (1..=provisioner.max_retries).rev() {
-            if self.stop.is_cancelled() {
+            if stop.is_cancelled() {
                 return Err(first);
             }
             let text = first.chain();
             self.events
                 .say(format!("Provisioner failed with {text:?}, retrying with {left} trie(s) left"))
                 .await;
-            if self.paced(provisioner, machine).await.is_ok() {
+            if self.paced(provisioner, machine, stop).await.is_ok() {
                 return Ok(());
             }
         }
-        if provisioner.max_retries > 0 {
+        if provisioner.max_retries > 0 && !stop.is_cancelled() {
             self.events.say("retry limit reached.").await;
         }
         Err(first)
     }
 
     /// `pause_before` wins over `timeout`: Packer ignores the time-out of a provisioner that pauses.
-    async fn paced(&self, provisioner: &PlannedProvisioner, machine: &Machine) -> Result<()> {
+    async fn paced(
+        &self,
+        provisioner: &PlannedProvisioner,
+        machine: &Machine,
+        stop: &CancellationToken,
+    ) -> Result<()> {
         let PlannedProvisioner { pause_before, timeout, .. } = provisioner;
         if *pause_before > Duration::ZERO {
             let pause = format_go(*pause_before);
             self.events.say(format!("Pausing {pause} before the next provisioner...")).await;
             tokio::select! {
                 () = tokio::time::sleep(*pause_before) => {}
-                () = self.stop.cancelled() => return Err(Error::cancelled()),
+                () = stop.cancelled() => return Err(Error::cancelled()),
             }
-            return self.once(provisioner, machine, &self.stop).await;
+            return self.once(provisioner, machine, stop).await;
         }
         if *timeout == Duration::ZERO {
-            return self.once(provisioner, machine, &self.stop).await;
+            return self.once(provisioner, machine, stop).await;
         }
         let limit = format_go(*timeout);
         self.events.say(format!("Setting a {limit} timeout for the next provisioner...")).await;
-        let cancel = self.stop.child_token();
+        let cancel = stop.child_token();
         let work = self.once(provisioner, machine, &cancel);
         tokio::pin!(work);
         tokio::select! {
@@ -153,7 +170,7 @@ impl Provisioning {
                 self.events.error("Cancelling provisioner after a timeout...").await;
                 cancel.cancel();
                 let result = work.await;
-                result.map_err(|error| match self.stop.is_cancelled() {
+                result.map_err(|error| match stop.is_cancelled() {
                     true => error,
                     // The component's own words stay; but it was the clock that stopped it, not the user.
                     false => error

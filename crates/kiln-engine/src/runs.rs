@@ -70,8 +70,11 @@ pub fn list(state_dir: &Path) -> std::io::Result<(Vec<RunSummary>, Vec<Unreadabl
     let mut unreadable = Vec::new();
     for entry in entries {
         let dir = entry?.path();
+        // Asked before the journal is read: what a dead run's journal says stands, and a run that ends meanwhile is
+        // taken for alive, which costs nothing.
+        let alive = journal::is_alive(&dir);
         match load(&dir) {
-            Ok(log) => runs.push(summarize(&log, journal::is_alive(&dir))),
+            Ok(log) => runs.push(summarize(&log, alive)),
             // Killed before its first record was written: nothing had begun.
             Err(RunError::Read(ReadError::Io { source, .. }))
                 if source.kind() == std::io::ErrorKind::NotFound => {}

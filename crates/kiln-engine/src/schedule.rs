@@ -41,7 +41,10 @@ pub async fn run(plan: &Plan, builds: Vec<PreparedBuild>, engine: Engine) -> Res
     let outcome = gravest(&ended, interrupted);
     let results: Vec<BuildResult> = ended.into_iter().map(|ended| ended.result).collect();
     let record = Record::RunFinished { outcome: word(outcome).to_owned(), time: now() };
-    journal.append(record).await.context("record the end of the run")?;
+    // What was done is told all the same; `runs` will say that the run never came to its end.
+    if let Err(failure) = journal.append(record).await {
+        tracing::warn!(error = %failure, "the end of the run was not recorded");
+    }
     let elapsed = begun.elapsed();
     let finished = EventKind::RunFinished { outcome, elapsed, interrupted, results: results.clone() };
     engine.events.emit(finished).await;
@@ -76,32 +79,35 @@ async fn run_all(engine: &Engine, journal: &Arc<dyn Journal>, builds: Vec<Prepar
     let limit = match (engine.options.debug, engine.options.parallel_builds) {
         (true, _) => 1,
         (false, 0) => Semaphore::MAX_PERMITS,
-        (false, limit) => limit,
+        (false, limit) => limit.min(Semaphore::MAX_PERMITS),
     };
     let permits = Arc::new(Semaphore::new(limit));
     let mut tasks = Vec::with_capacity(builds.len());
     for build in builds {
-        let (engine, journal, permits) = (engine.clone(), Arc::clone(journal), Arc::clone(&permits));
         let name = build.planned.name.clone();
-        let task = tokio::spawn(async move {
-            let stop = engine.interrupt.stop.clone();
-            let permit = tokio::select! {
-                permit = permits.acquire_owned() => permit.ok(),
-                () = stop.cancelled() => None,
-            };
-            match permit {
-                Some(_permit) if !stop.is_cancelled() => Some(run_build(&engine, &journal, build).await),
-                _ => None,
-            }
+        // Waited for here, not in the task: tasks begin in any order.
+        let permit = tokio::select! {
+            biased;
+            () = engine.interrupt.stop.cancelled() => None,
+            permit = Arc::clone(&permits).acquire_owned() => permit.ok(),
+        };
+        let task = permit.map(|permit| {
+            let (engine, journal) = (engine.clone(), Arc::clone(journal));
+            tokio::spawn(async move {
+                let _permit = permit;
+                run_build(&engine, &journal, build).await
+            })
         });
         tasks.push((name, task));
     }
     let mut ended = Vec::with_capacity(tasks.len());
     for (name, task) in tasks {
-        ended.push(match task.await {
-            Ok(Some(build)) => build,
-            Ok(None) => never_started(name),
-            Err(panic) => broken(name, &panic, &engine.options.run_id),
+        ended.push(match task {
+            None => never_started(name),
+            Some(task) => match task.await {
+                Ok(build) => build,
+                Err(panic) => broken(name, &panic, engine).await,
+            },
         });
     }
     ended
@@ -112,9 +118,17 @@ fn never_started(build: String) -> Ended {
     Ended { outcome: Outcome::Cancelled, result: BuildResult { build, error, artifacts: Vec::new() } }
 }
 
-/// A panic is a defect of ours; the other builds go on, and the journal knows what this one held.
-fn broken(build: String, panic: &tokio::task::JoinError, run: &str) -> Ended {
+/// Even the clean-up panicked; the other builds go on, and the journal knows what this one held.
+async fn broken(build: String, panic: &tokio::task::JoinError, engine: &Engine) -> Ended {
+    let run = &engine.options.run_id;
     let error = Some(format!("internal error: {panic}; `kiln gc {run}` deletes what it left"));
+    let finished = EventKind::BuildFinished {
+        outcome: Outcome::Failed,
+        elapsed: Duration::ZERO,
+        error: error.clone(),
+        artifacts: Vec::new(),
+    };
+    engine.events.for_build(&build).emit(finished).await;
     Ended { outcome: Outcome::Failed, result: BuildResult { build, error, artifacts: Vec::new() } }
 }
 

@@ -4,8 +4,8 @@
 //! The lines shown keep one order (the reclaim table's ranks) whatever runs at once, because people and scripts read
 //! them. Nothing here decides *what* is deleted; that is the ledger's.
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -22,12 +22,15 @@ use tokio_util::sync::CancellationToken;
 
 /// How long one resource may resist before it is reported as left behind.
 const DEADLINE: Duration = Duration::from_secs(600);
+/// How long a quick deletion may take after everything else has been given up.
+const LAST_CALL: Duration = Duration::from_secs(30);
 /// Pauses between attempts grow from the first to the second.
 const PAUSES: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(15));
 
 /// Deletes the resources of one build.
 pub(crate) struct Unwinder {
-    table: ReclaimTable,
+    /// Grows: post-processors bring kinds of their own.
+    table: RwLock<ReclaimTable>,
     events: Events,
     /// Ends deletions that take long.
     hurry: CancellationToken,
@@ -35,6 +38,8 @@ pub(crate) struct Unwinder {
     early: Mutex<Vec<(u32, Vec<Announcement>)>>,
     /// Resources whose deletion is under way elsewhere, so that nobody deletes twice.
     busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+    /// Keys of what resisted: reported once, not fought for again by a second unwinding.
+    resisted: Mutex<BTreeSet<String>>,
 }
 
 /// What became of one resource.
@@ -47,10 +52,27 @@ pub(crate) enum Fate {
 
 impl Unwinder {
     pub(crate) fn new(table: ReclaimTable, events: Events, hurry: CancellationToken) -> Unwinder {
-        Unwinder { table, events, hurry, early: Mutex::default(), busy: Mutex::default() }
+        Unwinder {
+            table: RwLock::new(table),
+            events,
+            hurry,
+            early: Mutex::default(),
+            busy: Mutex::default(),
+            resisted: Mutex::default(),
+        }
     }
 
-    /// Deletes everything `run` still holds and records what became of it. Returns what is left.
+    /// Adds kinds of resources.
+    pub(crate) fn learn(&self, table: &ReclaimTable) {
+        self.table.write().unwrap_or_else(PoisonError::into_inner).extend(table);
+    }
+
+    fn row(&self, kind: &str) -> Result<Arc<dyn Reclaim>> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    }
+
+    /// Deletes everything `run` still holds and records what became of it. Returns what is left of what has not
+    /// been reported before.
     pub(crate) async fn unwind(&self, run: &Run, reason: Reason) -> Vec<Resource> {
         let fates = self.delete_all(&run.held(), reason, run).await;
         let left = fates.into_iter().filter(|(_, fate)| matches!(fate, Fate::Left(_)));
@@ -64,8 +86,10 @@ impl Unwinder {
         reason: Reason,
         books: &dyn Books,
     ) -> Vec<(Resource, Fate)> {
-        let lines = Lines::new(self, resources, reason).await;
-        let mut waiting: Vec<&Resource> = resources.iter().collect();
+        let resisted = self.resisted.lock().await.clone();
+        let mut waiting: Vec<&Resource> =
+            resources.iter().filter(|resource| !resisted.contains(&resource.intent.key)).collect();
+        let lines = Lines::new(self, &waiting, reason).await;
         let mut under_way = FuturesUnordered::new();
         let mut fates: Vec<(Resource, Fate)> = Vec::new();
         loop {
@@ -93,6 +117,8 @@ impl Unwinder {
             books.note(resource, &fate).await;
             fates.push((resource.clone(), fate));
         }
+        let left = fates.iter().filter(|(_, fate)| matches!(fate, Fate::Left(_)));
+        self.resisted.lock().await.extend(left.map(|(resource, _)| resource.intent.key.clone()));
         fates
     }
 
@@ -106,15 +132,16 @@ impl Unwinder {
     }
 
     async fn try_delete(&self, resource: &Resource) -> Result<()> {
-        let reclaim = self.table.get(&resource.intent.kind)?;
+        let reclaim = self.row(&resource.intent.kind)?;
         let deadline = Instant::now() + DEADLINE;
         let mut pause = PAUSES.0;
         loop {
-            if self.hurry.is_cancelled() && !reclaim.is_quick() {
-                return Err(Error::new("clean-up was cut short"));
+            if self.hurry.is_cancelled() {
+                return self.last_call(reclaim.as_ref(), resource).await;
             }
-            let error = match delete_once(reclaim.as_ref(), resource, &self.hurry).await {
+            let error = match delete_until(deadline, reclaim.as_ref(), resource, &self.hurry).await {
                 Ok(()) => return Ok(()),
+                Err(_) if self.hurry.is_cancelled() => continue,
                 Err(error) => error,
             };
             let next = Instant::now() + pause;
@@ -124,9 +151,20 @@ impl Unwinder {
             tracing::debug!(kind = resource.intent.kind, error = error.chain(), "deletion is tried again");
             tokio::select! {
                 () = tokio::time::sleep_until(next) => {}
-                () = self.hurry.cancelled() => return Err(error),
+                () = self.hurry.cancelled() => {}
             }
             pause = (pause * 2).min(PAUSES.1);
+        }
+    }
+
+    /// What is quick has one more try, out of reach of the signal that ended everything else.
+    async fn last_call(&self, reclaim: &dyn Reclaim, resource: &Resource) -> Result<()> {
+        match reclaim.is_quick() {
+            true => {
+                let deadline = Instant::now() + LAST_CALL;
+                delete_until(deadline, reclaim, resource, &CancellationToken::new()).await
+            }
+            false => Err(Error::new("clean-up was cut short")),
         }
     }
 }
@@ -158,6 +196,19 @@ async fn delete_once(reclaim: &dyn Reclaim, resource: &Resource, cancel: &Cancel
     Ok(())
 }
 
+/// No deletion is waited for longer than `deadline`, whatever it does.
+async fn delete_until(
+    deadline: Instant,
+    reclaim: &dyn Reclaim,
+    resource: &Resource,
+    cancel: &CancellationToken,
+) -> Result<()> {
+    match tokio::time::timeout_at(deadline, delete_once(reclaim, resource, cancel)).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new("it was not gone in time").kind(ErrorKind::TimedOut)),
+    }
+}
+
 /// Whether nothing that needs `resource` is still there.
 fn is_free(resource: &Resource, all: &[Resource], fates: &[(Resource, Fate)]) -> bool {
     let key = &resource.intent.key;
@@ -173,8 +224,8 @@ impl Releaser for Unwinder {
     async fn release(&self, resource: &Resource) -> Result<()> {
         let turn = Arc::clone(self.busy.lock().await.entry(resource.intent.key.clone()).or_default());
         let _turn = turn.lock().await;
-        let reclaim = self.table.get(&resource.intent.kind)?;
-        delete_once(reclaim.as_ref(), resource, &self.hurry).await?;
+        let reclaim = self.row(&resource.intent.kind)?;
+        delete_until(Instant::now() + DEADLINE, reclaim.as_ref(), resource, &self.hurry).await?;
         let lines = reclaim.announce(resource, Reason::Finished);
         self.early.lock().await.push((reclaim.rank(), lines));
         Ok(())
@@ -195,7 +246,7 @@ struct Line {
 }
 
 impl<'a> Lines<'a> {
-    async fn new(unwinder: &'a Unwinder, resources: &[Resource], reason: Reason) -> Lines<'a> {
+    async fn new(unwinder: &'a Unwinder, resources: &[&Resource], reason: Reason) -> Lines<'a> {
         let early = std::mem::take(&mut *unwinder.early.lock().await);
         let early = early.into_iter().map(|(rank, announcements)| Line {
             key: None,
@@ -204,7 +255,7 @@ impl<'a> Lines<'a> {
             started: true,
         });
         let known = resources.iter().filter_map(|resource| {
-            let reclaim = unwinder.table.get(&resource.intent.kind).ok()?;
+            let reclaim = unwinder.row(&resource.intent.kind).ok()?;
             let announcements = reclaim.announce(resource, reason);
             Some(Line {
                 key: Some(resource.intent.key.clone()),
