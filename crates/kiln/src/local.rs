@@ -126,7 +126,7 @@ impl Wish {
 
     /// Returns the options of a cloud, and the inventory's own words about its accounts.
     pub fn options(&self, environment: &Environment) -> Result<CloudOptions, Failure> {
-        let helper = HelperProgram { path: own_program()?, args: vec![INSTANCE_WORD.into()] };
+        let helper = HelperProgram { path: own_program(), args: vec![INSTANCE_WORD.into()] };
         let mut options = CloudOptions::new(helper);
         options.speed = self.speed.unwrap_or(LOCAL_SPEED);
         options.state_dir = self.state.as_deref().map(absolute);
@@ -216,8 +216,10 @@ fn read_inventory(path: &Path) -> Result<Inventory, Failure> {
     Inventory::from_json(&text).map_err(|error| Failure::told(format!("read `{shown}`: {}", chain(&error))))
 }
 
-fn own_program() -> Result<PathBuf, Failure> {
-    std::env::current_exe().map_err(|error| Failure::told(format!("find this program's own file: {error}")))
+/// Returns this program by the kernel's own link to it, which leads to the running file even when another has taken its
+/// name meanwhile (an update, a new build).
+fn own_program() -> PathBuf {
+    PathBuf::from("/proc/self/exe")
 }
 
 fn absolute(path: &Path) -> PathBuf {
