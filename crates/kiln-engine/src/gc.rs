@@ -1,6 +1,7 @@
 //! Deletes what dead runs left behind: from their journals, and, where a journal is lost, by the tags that every
 //! temporary resource carries.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -129,16 +130,18 @@ impl Collection<'_> {
     fn sorted(&self, run: &str, left: &[Owned], report: &mut GcReport) -> (Vec<Owned>, Vec<Owned>) {
         let mut here = Vec::new();
         let mut vanished = Vec::new();
+        let mut elsewhere: BTreeMap<Option<&String>, usize> = BTreeMap::new();
         for (build, resource) in left {
             match resource.intent.place.get(CLOUD) {
                 Some(cloud) if cloud == EPHEMERAL => vanished.push((build.clone(), resource.clone())),
                 cloud if cloud == self.options.cloud.as_ref() => here.push((build.clone(), resource.clone())),
-                cloud => {
-                    let cloud = cloud.map_or("the real cloud", String::as_str);
-                    let kind = &resource.intent.kind;
-                    report.passed_over.push(format!("run {run}: a `{kind}` lives in {cloud}"));
-                }
+                cloud => *elsewhere.entry(cloud).or_default() += 1,
             }
+        }
+        for (cloud, count) in elsewhere {
+            let cloud = cloud
+                .map_or("the real cloud".to_owned(), |kept| format!("the embedded cloud kept in `{kept}`"));
+            report.passed_over.push(format!("run {run}: what it left ({count}) is in {cloud}"));
         }
         (vanished, here)
     }

@@ -120,6 +120,7 @@ async fn tell(GcReport { collected, left, passed_over }: &GcReport, dry_run: boo
         stage.events.say(format!("passed over: {reason}")).await;
     }
     if collected.is_empty() && left.is_empty() {
-        stage.events.say("Nothing is left behind.").await;
+        let else_ = if passed_over.is_empty() { "" } else { " else" };
+        stage.events.say(format!("Nothing{else_} is left behind.")).await;
     }
 }
