@@ -50,6 +50,8 @@ impl Setup {
 /// An account, a region, and what intents say of their place.
 #[derive(Clone)]
 pub(crate) struct Cloud {
+    setup: Setup,
+    credentials: Credentials,
     client: Client,
     region: RegionId,
     place: BTreeMap<String, String>,
@@ -70,7 +72,7 @@ impl Cloud {
         if let Some(endpoint) = custom_endpoint_ecs {
             endpoints = endpoints.with(Product::Ecs, endpoint).doing("read `custom_endpoint_ecs`")?;
         }
-        let provider = Arc::new(alicloud_api::credentials::StaticCredentials(credentials));
+        let provider = Arc::new(alicloud_api::credentials::StaticCredentials(credentials.clone()));
         let config = ClientConfig {
             endpoints,
             poll_floor: setup.poll_floor,
@@ -81,10 +83,18 @@ impl Cloud {
         let mut place = setup.place.clone();
         place.insert(REGION.to_owned(), region.to_string());
         if let Some(endpoint) = custom_endpoint_ecs {
-            place.insert("custom_endpoint_ecs".to_owned(), endpoint.to_owned());
+            place.insert(CUSTOM_ENDPOINT.to_owned(), endpoint.to_owned());
         }
         let (poll_floor, cancel) = (setup.poll_floor, CancellationToken::new());
-        Ok(Cloud { client, region: region.clone(), place, poll_floor, cancel })
+        Ok(Cloud {
+            setup: setup.clone(),
+            credentials,
+            client,
+            region: region.clone(),
+            place,
+            poll_floor,
+            cancel,
+        })
     }
 
     /// Returns the account of the environment.
@@ -99,6 +109,17 @@ impl Cloud {
     /// Returns the same account with waits and calls that end when `cancel` does.
     pub(crate) fn with_cancel(&self, cancel: &CancellationToken) -> Cloud {
         Cloud { client: self.client.with_cancel(cancel.clone()), cancel: cancel.clone(), ..self.clone() }
+    }
+
+    /// Returns the same account where an intent says its resource lives: `gc` serves builds of all regions, and of
+    /// private clouds that only their templates name.
+    pub(crate) fn at(&self, place: &BTreeMap<String, String>) -> Result<Cloud> {
+        let region = place.get(REGION).map_or_else(|| self.region.clone(), |region| region.as_str().into());
+        let endpoint = place.get(CUSTOM_ENDPOINT);
+        if endpoint == self.place.get(CUSTOM_ENDPOINT) {
+            return Ok(self.in_region(region.as_str()));
+        }
+        Cloud::connect(&self.setup, self.credentials.clone(), &region, endpoint.map(String::as_str))
     }
 
     /// Returns the same account in another region.
@@ -146,6 +167,8 @@ impl Cloud {
     }
 }
 
+/// Key of an intent's place: the template's own ECS endpoint.
+const CUSTOM_ENDPOINT: &str = "custom_endpoint_ecs";
 /// Key of an intent's place.
 pub(crate) const REGION: &str = "region";
 

@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 pub(crate) use finders::{BEFORE, EVERY_STATUS};
 
-use crate::cloud::{Cloud, REGION};
+use crate::cloud::Cloud;
 
 /// The kinds of resources a build makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,16 +124,6 @@ struct Row {
     cloud: Cloud,
 }
 
-impl Row {
-    /// The region is the intent's: `gc` serves builds of all regions.
-    fn cloud(&self, intent: &Intent) -> Cloud {
-        match intent.place.get(REGION) {
-            Some(region) => self.cloud.in_region(region),
-            None => self.cloud.clone(),
-        }
-    }
-}
-
 #[async_trait]
 impl Reclaim for Row {
     fn rank(&self) -> u32 {
@@ -157,14 +147,14 @@ impl Reclaim for Row {
     }
 
     async fn find(&self, intent: &Intent) -> Result<Vec<Resource>> {
-        finders::find(self.kind, &self.cloud(intent), intent).await
+        finders::find(self.kind, &self.cloud.at(&intent.place)?, intent).await
     }
 
     async fn delete(&self, resource: &Resource, cancel: &CancellationToken) -> Result<()> {
         let Some(id) = resource.id.as_deref() else {
             return Ok(());
         };
-        let cloud = self.cloud(&resource.intent).with_cancel(cancel);
+        let cloud = self.cloud.at(&resource.intent.place)?.with_cancel(cancel);
         deletions::delete(self.kind, &cloud, id, resource).await
     }
 }

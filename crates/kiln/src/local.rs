@@ -66,12 +66,15 @@ impl Surroundings {
 /// The same where the cloud is a process on this machine (`kiln cloud serve`): asking costs nobody anything.
 const LOOPBACK_POLL_FLOOR: Duration = Duration::from_millis(20);
 
-/// Returns the cloud of the endpoints: the real one, or one that another process serves.
+/// Returns the cloud of the endpoints: the real one, or one that another process serves. Journals name the latter, so
+/// that `gc` never takes one cloud's "no such instance" for another's.
 pub fn direct(environment: &Environment) -> Surroundings {
-    let endpoint = environment.filled("ALICLOUD_ECS_ENDPOINT").unwrap_or_default();
-    let is_here = endpoint.starts_with("http://127.");
-    let poll_floor = if is_here { LOOPBACK_POLL_FLOOR } else { POLL_FLOOR };
-    surroundings(environment.clone(), Arc::new(Direct), BTreeMap::new(), poll_floor)
+    let Some(endpoint) = environment.filled("ALICLOUD_ECS_ENDPOINT") else {
+        return surroundings(environment.clone(), Arc::new(Direct), BTreeMap::new(), POLL_FLOOR);
+    };
+    let poll_floor = if endpoint.starts_with("http://127.") { LOOPBACK_POLL_FLOOR } else { POLL_FLOOR };
+    let place = BTreeMap::from([(CLOUD.to_owned(), endpoint)]);
+    surroundings(environment.clone(), Arc::new(Direct), place, poll_floor)
 }
 
 fn surroundings(

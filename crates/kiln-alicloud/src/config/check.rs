@@ -108,6 +108,10 @@ impl Plan {
                         disk left behind would be billed for ever";
             warnings.push(text.to_owned());
         }
+        if given(&self.config.communicator.ssh_host).is_some() {
+            warnings
+                .push("ssh_host is not used: the builder connects to the address of its instance".to_owned());
+        }
         warnings
     }
 
@@ -320,10 +324,9 @@ impl Check<'_> {
         }
         // ECDSA is among the kinds ImportKeyPair documents, is understood by every sshd since 2011, and costs
         // microseconds where RSA costs a good part of a second.
-        let kind = match given(&communicator.temporary_key_pair_type) {
-            Some(_) => connect.temporary_key,
-            None => KeyKind::Ecdsa(256),
-        };
+        let asked = given(&communicator.temporary_key_pair_type).is_some()
+            || communicator.temporary_key_pair_bits.is_some_and(|bits| bits > 0);
+        let kind = if asked { connect.temporary_key } else { KeyKind::Ecdsa(256) };
         if kind == KeyKind::Ed25519 {
             let hint = "use `ecdsa` or `rsa`";
             self.fault("temporary_key_pair_type", "ECS does not import key pairs of type `ed25519`", hint);

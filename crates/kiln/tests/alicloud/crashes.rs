@@ -72,3 +72,20 @@ fn a_lost_journal_is_made_up_for_by_tags() {
     let said = world.kiln(&["gc", &id]).expect(0);
     cloud.assert_empty(&said);
 }
+
+#[test]
+fn another_clouds_resources_are_not_taken_for_gone() {
+    let cloud = TestCloud::start();
+    let world = cloud.world_with(&template("", &shell("true"))).env(CRASH, "13");
+    assert_eq!(world.kiln(&["build", "-color=false", "t.json"]).code, -1);
+    let world = world.env(CRASH, "");
+    let elsewhere = TestCloud::start();
+    let endpoint = elsewhere.endpoint();
+    let world = world.env("ALICLOUD_ECS_ENDPOINT", &endpoint).env("ALICLOUD_VPC_ENDPOINT", &endpoint);
+    let said = world.kiln(&["gc"]).expect(0);
+    assert!(said.contains("passed over: run ") && said.contains("Nothing else is left behind."), "{said}");
+    let endpoint = cloud.endpoint();
+    let world = world.env("ALICLOUD_ECS_ENDPOINT", &endpoint).env("ALICLOUD_VPC_ENDPOINT", &endpoint);
+    let said = world.kiln(&["gc"]).expect(0);
+    cloud.assert_empty(&said);
+}

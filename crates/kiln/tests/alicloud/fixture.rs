@@ -60,9 +60,14 @@ impl TestCloud {
         self.cloud.as_ref().unwrap()
     }
 
+    /// Returns where its API listens.
+    pub fn endpoint(&self) -> String {
+        self.cloud().endpoint()
+    }
+
     /// Returns a world in which the program works in this cloud.
     pub fn world(&self) -> World {
-        let endpoint = self.cloud().endpoint();
+        let endpoint = self.endpoint();
         let world = World::new().env("ALICLOUD_ACCESS_KEY", KEY).env("ALICLOUD_SECRET_KEY", SECRET);
         ["ECS", "VPC", "STS", "RAM"]
             .iter()
