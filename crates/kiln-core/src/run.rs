@@ -312,3 +312,6 @@ impl Run {
         look(&mut self.shared.state.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;
