@@ -10,6 +10,8 @@ mod command_line;
 mod gc;
 mod inspect;
 mod interrupt;
+mod on_error;
 mod peer;
+mod terminal;
 mod validate;
 mod version;

@@ -1,5 +1,7 @@
 //! A world of its own for each test: nothing of the environment gets in, everything that comes out is looked at.
 
+pub mod terminal;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
