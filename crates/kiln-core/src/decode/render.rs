@@ -48,16 +48,19 @@ impl Decoder<'_> {
         hidden: bool,
     ) -> String {
         // Packer looks at all texts before it renders the first.
-        let outcome = match self.interpolator.validate(text) {
-            Err(error) => Err(message::invalid_template(key, &shown(&error, hidden), original(text, hidden))),
-            Ok(()) if field.late => Ok(text.to_owned()),
-            Ok(()) => self
-                .interpolator
-                .render(text)
-                .map_err(|error| message::render_failed(key, &shown(&error, hidden), original(text, hidden))),
+        let fault = |write: fn(&str, &str, &str) -> String, error: &InterpolateError| Fault {
+            hint: error.hint(),
+            ..Fault::new(write(key, &shown(error, hidden), original(text, hidden)))
         };
-        outcome.unwrap_or_else(|message| {
-            self.faults.push(super::place(Fault::new(message), span.cloned(), hidden));
+        let outcome = match self.interpolator.validate(text) {
+            Err(error) => Err(fault(message::invalid_template, &error)),
+            Ok(()) if field.late => Ok(text.to_owned()),
+            Ok(()) => {
+                self.interpolator.render_setting(text).map_err(|error| fault(message::render_failed, &error))
+            }
+        };
+        outcome.unwrap_or_else(|fault| {
+            self.faults.push(super::place(fault, span.cloned(), hidden));
             String::new()
         })
     }

@@ -16,6 +16,11 @@ pub(super) fn is_builtin(name: &str) -> bool {
     name == "urlquery" || NAMES.contains(&name)
 }
 
+/// Returns the names of all of them.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    NAMES.into_iter().chain(["urlquery"])
+}
+
 /// Why a function of Go's failed.
 pub(super) enum BuiltinError {
     /// It was given too few or too many arguments.

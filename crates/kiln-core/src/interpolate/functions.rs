@@ -1,5 +1,6 @@
 //! Packer's template functions: one row each.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -19,6 +20,8 @@ pub(super) struct Environment<'a> {
     pub(super) variables: bool,
     /// The build, for components.
     pub(super) build: Option<&'a Scope>,
+    /// Set by `build`, which then leaves `{{.Name}}` for another rendering even where values are known.
+    pub(super) deferred: Option<&'a Cell<bool>>,
     /// Data of the component, by the names templates use.
     pub(super) data: Option<&'a BTreeMap<String, String>>,
     /// Functions of the component.
@@ -132,6 +135,11 @@ pub(super) fn find(name: &str) -> Option<&'static Function> {
     FUNCTIONS.iter().find(|function| function.name == name)
 }
 
+/// Returns the names of all functions.
+pub(super) fn names() -> impl Iterator<Item = &'static str> {
+    FUNCTIONS.iter().map(|function| function.name)
+}
+
 fn text(text: impl AsRef<str>) -> Result<Value, CallError> {
     Ok(Value::String(text.as_ref().into()))
 }
@@ -169,13 +177,17 @@ fn build(cx: &Environment<'_>, args: &Args<'_>) -> Result<Value, CallError> {
         )
         .into());
     };
-    let found = match &scope.values {
-        BuildValues::None => None,
-        // Left for the rendering that has the value.
-        BuildValues::Expected(more) => {
-            (BUILD_VALUE_NAMES.contains(&name) || more.contains(name)).then(|| format!("{{{{.{name}}}}}"))
-        }
-        BuildValues::Known(values) => values.get(name).map(super::data::to_text),
+    let always = BUILD_VALUE_NAMES.contains(&name);
+    // Left for the rendering that has the value.
+    let later = || format!("{{{{.{name}}}}}");
+    let found = match (&scope.values, cx.deferred) {
+        (BuildValues::None, _) => None,
+        (BuildValues::Expected(more), _) => (always || more.contains(name)).then(later),
+        (BuildValues::Known(values), Some(deferred)) => (always || values.contains_key(name)).then(|| {
+            deferred.set(true);
+            later()
+        }),
+        (BuildValues::Known(values), None) => values.get(name).map(super::data::to_text),
     };
     let supplied = || cx.data.and_then(|data| data.get(name)).cloned();
     text(found.or_else(supplied).ok_or_else(|| format!("loaded data, but couldnt find {name} in it."))?)

@@ -10,6 +10,7 @@ mod node_text;
 mod parse;
 mod strftime;
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -25,6 +26,32 @@ use parse::{DotFields, Parsed};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InterpolateError(pub String);
+
+impl InterpolateError {
+    /// Returns what to do about it, where that can be told.
+    pub fn hint(&self) -> Option<String> {
+        if let Some(name) = undefined_function(&self.0) {
+            let known = functions::names().chain(builtins::names());
+            return crate::diagnostic::nearest(name, known).map(|near| format!("is `{near}` meant?"));
+        }
+        for function in ["env", "consul_key", "vault", "aws_secretsmanager"] {
+            if self.0.contains(&format!(" calling {function}")) && self.0.contains("not allowed here") {
+                return Some(format!(
+                    "`{function}` works in `variables` only: give a variable this value, and name it here with \
+                     {{{{user `…`}}}}"
+                ));
+            }
+        }
+        None
+    }
+}
+
+/// Returns the name in `function "name" not defined`.
+fn undefined_function(message: &str) -> Option<&str> {
+    let (_, rest) = message.split_once("function \"")?;
+    let (name, rest) = rest.split_once('"')?;
+    rest.starts_with(" not defined").then_some(name)
+}
 
 /// A function a component adds for its own fields: one text in, one text out (`clean_resource_name`).
 pub type TextFunction = Arc<dyn Fn(&str) -> Result<String, String> + Send + Sync>;
@@ -64,6 +91,22 @@ impl<'a> Interpolator<'a> {
 
     /// Returns `text` rendered.
     pub fn render(&self, text: &str) -> Result<String, InterpolateError> {
+        self.evaluate(text, None)
+    }
+
+    /// Returns the text of a setting rendered as Packer does it: before the machine exists `build` leaves a
+    /// `{{.Name}}`, which goes through the rest of its pipeline, and a second rendering fills it in. So
+    /// ``{{build `ID` | upper}}`` raises the name and not the value, and what the machine lacks is `<no value>`.
+    pub fn render_setting(&self, text: &str) -> Result<String, InterpolateError> {
+        let deferred = Cell::new(false);
+        let rendered = self.evaluate(text, Some(&deferred))?;
+        match deferred.get() {
+            true => self.evaluate(&rendered, None),
+            false => Ok(rendered),
+        }
+    }
+
+    fn evaluate(&self, text: &str, deferred: Option<&Cell<bool>>) -> Result<String, InterpolateError> {
         if !is_template(text) {
             return Ok(text.to_owned());
         }
@@ -77,6 +120,7 @@ impl<'a> Interpolator<'a> {
             user: &user,
             variables: false,
             build: Some(self.scope),
+            deferred,
             data: Some(&self.data),
             extra: Some(&self.functions),
         };
@@ -170,6 +214,7 @@ fn render_outside(
         user: context.user,
         variables: dot_fields == DotFields::Keep,
         build: None,
+        deferred: None,
         data: None,
         extra: None,
     };

@@ -75,6 +75,25 @@ fn values_of_the_build_are_left_for_later_and_then_filled_in() {
 }
 
 #[test]
+fn a_setting_is_rendered_once_without_and_once_with_the_machine() {
+    let known = BTreeMap::from([
+        ("ID".to_owned(), "Null {{upper `x`}}".into()),
+        ("Own".to_owned(), crate::Value::from(7)),
+    ]);
+    let scope = scope().with_values(BuildValues::Known(known));
+    let during = Interpolator::new(&scope);
+    // What a machine says of itself is no template.
+    assert_eq!(during.render_setting("{{build `ID`}}|{{build `Own`}}").unwrap(), "Null {{upper `x`}}|7");
+    assert_eq!(during.render_setting("{{build `ID` | upper}}").unwrap(), "Null {{upper `x`}}");
+    assert_eq!(during.render_setting("<{{build `Host`}}>").unwrap(), "<<no value>>");
+    assert!(during.render_setting("{{build `Nope`}}").unwrap_err().0.ends_with("couldnt find Nope in it."));
+    // Without the function nothing is rendered twice.
+    assert_eq!(during.render_setting("{{`{{user}}`}}").unwrap(), "{{user}}");
+    // At run time there is one rendering only.
+    assert!(during.render("{{build `Host`}}").is_err());
+}
+
+#[test]
 fn components_add_functions_of_their_own() {
     let scope = scope();
     let clean = |text: &str| match text {
