@@ -52,7 +52,7 @@ const REFUSALS: [&str; 6] = [
 ];
 
 /// What to do about the failures users meet most; first match on the code's beginning.
-const ADVICE: [(&str, &str); 18] = [
+const ADVICE: [(&str, &str); 21] = [
     ("InvalidAccessKeyId", "check `access_key` or ALICLOUD_ACCESS_KEY: the cloud does not know this key"),
     (
         "SignatureDoesNotMatch",
@@ -75,6 +75,17 @@ const ADVICE: [(&str, &str); 18] = [
     (
         "QuotaExceeded",
         "the account's quota is used up: delete what is not needed (`kiln gc` finds what builds left)",
+    ),
+    ("InvalidZoneId", "check `zone_id`: this region has no such zone; without it, one with stock is chosen"),
+    (
+        "InvalidCidrBlock",
+        "check `vpc_cidr_block`: the vSwitch of the build takes it (172.16.0.0/24 by default), and it must lie \
+         within the VPC",
+    ),
+    (
+        "InvalidPassword",
+        "a password has 8 to 30 characters of at least three kinds: capital letters, small letters, digits, \
+         characters such as ( ) ~ ! @ # $ % ^ & * - _ + =",
     ),
     ("InvalidVpcId", "check `vpc_id`: this region has no such VPC"),
     ("InvalidVSwitchId", "check `vswitch_id`: this region has no such vSwitch"),

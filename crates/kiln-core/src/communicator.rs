@@ -48,13 +48,33 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Returns the status as Packer counts it: a lost connection is [`DISCONNECTED_STATUS`], a signal −1… as 128.
+    /// Returns the status as Packer counts it: a lost connection is [`DISCONNECTED_STATUS`], a signal 128 and its
+    /// number.
     pub fn status(&self) -> i64 {
         match self {
             Exit::Code(code) => i64::from(*code),
-            Exit::Signal(_) => 128,
+            Exit::Signal(name) => 128 + signal_number(name),
             Exit::Disconnected => DISCONNECTED_STATUS,
         }
+    }
+}
+
+/// Returns the number of a signal that SSH has a name for, 0 of another: the numbers POSIX fixes, whatever the machine
+/// at the other end counts.
+fn signal_number(name: &str) -> i64 {
+    match name {
+        "HUP" => 1,
+        "INT" => 2,
+        "QUIT" => 3,
+        "ILL" => 4,
+        "ABRT" => 6,
+        "FPE" => 8,
+        "KILL" => 9,
+        "SEGV" => 11,
+        "PIPE" => 13,
+        "ALRM" => 14,
+        "TERM" => 15,
+        _ => 0,
     }
 }
 
@@ -108,4 +128,15 @@ pub trait Communicator: Send + Sync {
 
     /// Copies the remote folder below the local `destination`.
     async fn download_dir(&self, source: &str, destination: &Path) -> Result<()>;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_counts_as_the_library_counts_it() {
+        let status = |name: &str| Exit::Signal(name.to_owned()).status();
+        assert_eq!((status("KILL"), status("TERM"), status("made-up@example.com")), (137, 143, 128));
+    }
 }

@@ -1,21 +1,38 @@
 //! Where a piece of text came from.
 
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// A text that was read: a template, a variables file, a command-line value.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Source {
     /// How the user named it: a path, `<stdin>`, `-var`.
     pub name: String,
     /// The whole text.
     pub text: String,
+    /// Where its lines begin, once somebody asked: each fault of a large template has a place.
+    lines: OnceLock<Vec<usize>>,
 }
+
+impl PartialEq for Source {
+    fn eq(&self, other: &Source) -> bool {
+        (&self.name, &self.text) == (&other.name, &other.text)
+    }
+}
+
+impl Eq for Source {}
 
 impl Source {
     /// Returns a shared source.
     pub fn new(name: impl Into<String>, text: impl Into<String>) -> Arc<Source> {
-        Arc::new(Source { name: name.into(), text: text.into() })
+        Arc::new(Source { name: name.into(), text: text.into(), lines: OnceLock::new() })
+    }
+
+    fn lines(&self) -> &[usize] {
+        self.lines.get_or_init(|| {
+            let feeds = self.text.match_indices('\n').map(|(at, _)| at + 1);
+            std::iter::once(0).chain(feeds).collect()
+        })
     }
 }
 
@@ -47,12 +64,11 @@ impl Span {
 
     /// Returns where the span begins.
     pub fn position(&self) -> Position {
-        let before = &self.source.text[..self.floor(self.start)];
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Position {
-            line: before.bytes().filter(|byte| *byte == b'\n').count() + 1,
-            column: before[line_start..].chars().count() + 1,
-        }
+        let start = self.floor(self.start);
+        let lines = self.source.lines();
+        let line = lines.partition_point(|begin| *begin <= start);
+        let begin = lines.get(line - 1).copied().unwrap_or_default();
+        Position { line, column: self.source.text[begin..start].chars().count() + 1 }
     }
 
     /// Returns the text the span covers.

@@ -100,9 +100,9 @@ async fn region_exists(site: &Site<'_>) -> Result<()> {
         return Ok(());
     }
     let error = Error::new(format!("Not a valid alicloud region: {region}")).kind(ErrorKind::Refused);
-    Err(match kiln_core::diagnostic::nearest(region.as_str(), known) {
+    Err(match kiln_core::diagnostic::nearest(region.as_str(), known.iter().copied()) {
         Some(near) => error.hint(format!("is `{near}` meant?")),
-        None => error.hint("`kiln` asked DescribeRegions; see the cloud's list of regions"),
+        None => error.hint(format!("regions are: {}", Vec::from_iter(known).join(", "))),
     })
 }
 

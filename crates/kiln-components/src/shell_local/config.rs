@@ -92,7 +92,8 @@ impl ShellLocalConfig {
         match chosen.as_slice() {
             [] => {
                 let message = "Command, Inline, Script and Scripts options cannot all be empty.";
-                faults.push(Fault::new(message).hint("give the commands themselves in `inline`"));
+                let fault = Fault::new(message).at(settings.span.clone());
+                faults.push(fault.hint("give the commands themselves in `inline`"));
             }
             [_] => {}
             [.., last] => {

@@ -10,6 +10,9 @@ const WIDEST: usize = 100;
 const TAB: &str = "    ";
 /// Words that make the text behind them a secret.
 const SECRET_WORDS: [&str; 6] = ["password", "passphrase", "secret", "token", "private_key", "access_key"];
+/// Of a line so long that nobody wrote it by hand, so many bytes on either side of the span's beginning are looked at:
+/// a template of one line would otherwise be read from end to end for each of its faults.
+const LOOKED_AT: usize = 4096;
 
 /// Returns the excerpt: place, line, underline; without a line break at its end.
 pub(super) fn excerpt(span: &Span) -> String {
@@ -42,6 +45,10 @@ pub(super) fn veiled(line: &str) -> Cow<'_, str> {
 /// Returns where the quoted text stands that the key ending around `at` is given.
 fn text_given(line: &str, at: usize) -> Option<std::ops::Range<usize>> {
     let after_key = line[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_')? + at;
+    if line[..after_key].ends_with("_file") {
+        // A path is no secret, and the first thing to check when the file is not found.
+        return None;
+    }
     let separator = line[after_key..].trim_start_matches('"').trim_start();
     let value = separator.strip_prefix([':', '='])?.trim_start().strip_prefix('"')?;
     if value.starts_with("{{") || value.starts_with("${") {
@@ -68,8 +75,10 @@ impl<'a> Line<'a> {
     fn of(span: &'a Span) -> Line<'a> {
         let whole = span.source.text.as_str();
         let at = whole.floor_char_boundary(span.start);
-        let begin = whole[..at].rfind('\n').map_or(0, |newline| newline + 1);
-        let end = whole[at..].find('\n').map_or(whole.len(), |newline| at + newline);
+        let first = whole.floor_char_boundary(at.saturating_sub(LOOKED_AT));
+        let last = whole.floor_char_boundary(at + LOOKED_AT);
+        let begin = whole[first..at].rfind('\n').map_or(first, |newline| first + newline + 1);
+        let end = whole[at..last].find('\n').map_or(last, |newline| at + newline);
         let text = whole[begin..end].trim_end_matches('\r');
         let clip = |offset: usize| whole.floor_char_boundary(offset).clamp(begin, begin + text.len()) - begin;
         let veiled = veiled(text);
@@ -91,7 +100,8 @@ impl<'a> Line<'a> {
         if left + middle + columns(&after) <= WIDEST {
             return (format!("{before}{within}{after}").trim_end().to_owned(), left, middle);
         }
-        let within = first_columns(&within, WIDEST / 2);
+        let cut = middle > WIDEST / 2;
+        let within = if cut { first_columns(&within, WIDEST / 2) } else { within };
         let middle = columns(&within).max(1);
         let before = match left + middle > WIDEST * 3 / 4 {
             true => format!("…{}", last_columns(&before, WIDEST / 4)),
@@ -100,6 +110,8 @@ impl<'a> Line<'a> {
         let left = columns(&before);
         let room = WIDEST.saturating_sub(left + middle);
         let after = match columns(&after) > room {
+            // What follows a part that is not shown to its end would read as the part's own.
+            _ if cut => "…".to_owned(),
             true => format!("{}…", first_columns(&after, room)),
             false => after,
         };

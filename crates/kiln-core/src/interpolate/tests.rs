@@ -18,6 +18,18 @@ fn variable(text: &str, user: &dyn Fn(&str) -> Option<String>) -> Result<String,
 }
 
 #[test]
+fn what_to_do_about_a_wrong_function_is_told() {
+    let hint = |message: &str| InterpolateError(message.to_owned()).hint().unwrap_or_default();
+    assert_eq!(hint("template: root:1: function \"usr\" not defined"), "is `user` meant?");
+    assert_eq!(hint("template: root:1: function \"frobnicate\" not defined"), "");
+    let moved = hint("executing \"root\" at <env `A`>: error calling env: env vars are not allowed here");
+    assert_eq!(
+        moved,
+        "`env` works in `variables` only: give a variable this value, and name it here with {{user `…`}}"
+    );
+}
+
+#[test]
 fn texts_render_as_packers_console_renders_them() {
     let variables = BTreeMap::from([
         ("name", "world"),

@@ -141,7 +141,20 @@ impl Failure {
             Failure::Unreachable(address, _) => {
                 format!("there is no way from here to {}: check the network and the address", address.host)
             }
-            Failure::OnTheWay(_, failure) => return failure.hints(),
+            Failure::OnTheWay(hop, failure) => match failure.as_ref() {
+                // Nothing is wrong with the machine itself: its own fields would lead astray.
+                Failure::Refused(address) | Failure::Silent(address) | Failure::Unreachable(address, _)
+                    if hop.ends_with(&address.to_string()) =>
+                {
+                    let fields = if hop.contains("proxy") {
+                        "ssh_proxy_host` and `ssh_proxy_port"
+                    } else {
+                        "ssh_bastion_host` and `ssh_bastion_port"
+                    };
+                    format!("the way leads over {hop}: check `{fields}`")
+                }
+                failure => return failure.hints(),
+            },
             Failure::HandshakeTimedOut(address) | Failure::Handshake(address, _) => {
                 format!("something listens on {address}; check that it is an SSH server")
             }

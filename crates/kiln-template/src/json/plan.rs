@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use kiln_core::diagnostic::{Diagnostic, Diagnostics, Fault, nearest};
-use kiln_core::interpolate::{VariableContext, render_core_until_stable};
+use kiln_core::interpolate::{InterpolateError, VariableContext, render_core_until_stable};
 use kiln_core::plan::{Plan, PlannedBuild, PlannedPostProcessor, PlannedProvisioner};
 use kiln_core::scope::World;
 use kiln_core::value::{Entry, Kind, Object, Value};
@@ -83,7 +83,8 @@ impl Template {
                     Ok(name) => drop(names.entry(name).or_insert(builder)),
                     Err(error) => {
                         let message = format!("Error interpolating builder '{}': {error}", builder.name.text);
-                        stage.add(Fault::new(message).at(builder.name.span.clone()));
+                        let fault = Fault { hint: error.hint(), ..Fault::new(message) };
+                        stage.add(fault.at(builder.name.span.clone()));
                     }
                 }
             }
@@ -153,7 +154,7 @@ struct Evaluation<'a> {
 
 impl Evaluation<'_> {
     /// Renders a builder's name or `max_retries`.
-    fn render(&self, text: &str) -> Result<String, String> {
+    fn render(&self, text: &str) -> Result<String, InterpolateError> {
         let user = |name: &str| self.variables.values.get(name).cloned();
         let context = VariableContext {
             world: self.world,
@@ -161,7 +162,7 @@ impl Evaluation<'_> {
             core_version: &self.options.core_version,
             user: &user,
         };
-        render_core_until_stable(text, &context).map_err(|error| error.to_string())
+        render_core_until_stable(text, &context)
     }
 
     fn build(&self, name: &str, builder: &Builder) -> Result<PlannedBuild, Vec<Fault>> {

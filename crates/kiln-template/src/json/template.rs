@@ -390,7 +390,8 @@ fn post_processor(raw: &Value) -> Result<PostProcessor, Wrong> {
 
 /// What to do about an object without a `type`.
 fn missing_type(object: &Object, example: &str) -> String {
-    match nearest("type", object.keys().map(String::as_str)) {
+    match nearest("type", object.keys().map(String::as_str).filter(|key| *key != "type")) {
+        _ if object.contains_key("type") => format!("give it a text, such as \"type\": \"{example}\""),
         Some(near) => format!("is `{near}` meant to be `type`?"),
         None => format!("say what it is, such as \"type\": \"{example}\""),
     }

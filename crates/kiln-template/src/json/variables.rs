@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use kiln_core::diagnostic::{Fault, nearest};
-use kiln_core::interpolate::{MOST_PASSES, VariableContext, VariableError, render_variable};
+use kiln_core::interpolate::{
+    InterpolateError, MOST_PASSES, VariableContext, VariableError, render_variable,
+};
 use kiln_core::scope::World;
 use kiln_core::secret::SecretFilter;
 use kiln_core::span::Span;
@@ -37,7 +39,7 @@ pub(super) fn render(
 ) -> Result<Variables, Stage> {
     let mut pending = unrendered(template, given);
     let mut values: BTreeMap<String, String> = BTreeMap::new();
-    let mut failed = BTreeMap::new();
+    let mut failed: BTreeMap<String, InterpolateError> = BTreeMap::new();
     let mut stuck = BTreeMap::new();
     for _ in 0..MOST_PASSES {
         stuck.clear();
@@ -61,7 +63,7 @@ pub(super) fn render(
                 }
                 Err(VariableError::Other(error)) => {
                     pending.remove(&name);
-                    failed.insert(name, error.to_string());
+                    failed.insert(name, error);
                 }
             }
         }
@@ -105,7 +107,7 @@ fn faults(
     given: &Given,
     pending: &BTreeMap<String, String>,
     stuck: &BTreeMap<String, Stuck>,
-    failed: BTreeMap<String, String>,
+    failed: BTreeMap<String, InterpolateError>,
 ) -> Stage {
     // Messages quote values, and nobody has registered the secrets among them yet.
     let filter = SecretFilter::default();
@@ -119,7 +121,7 @@ fn faults(
     for (name, error) in &failed {
         let message =
             filter.apply(&format!("error interpolating default value for '{name}': {error}")).into_owned();
-        stage.add(Fault::new(message).at(place(template, given, name)));
+        stage.add(Fault { hint: error.hint(), ..Fault::new(message).at(place(template, given, name)) });
     }
     let required: BTreeSet<&str> = template.variables.keys().map(String::as_str).collect();
     let mut culprits = Vec::new();
@@ -158,14 +160,14 @@ fn faults(
 /// Returns the way from `name` through undefined variables back to it.
 fn circle(name: &str, stuck: &BTreeMap<String, Stuck>) -> Option<String> {
     let mut way = vec![name];
+    let mut seen = BTreeSet::from([name]);
     loop {
         let next = stuck.get(*way.last()?)?.missing.as_str();
-        let seen = way.contains(&next);
         way.push(next);
-        match seen {
-            true if next == name => return Some(way.join(" → ")),
-            true => return None,
-            false => {}
+        match seen.insert(next) {
+            false if next == name => return Some(way.join(" → ")),
+            false => return None,
+            true => {}
         }
     }
 }

@@ -96,7 +96,8 @@ impl ShellConfig {
         };
         if files.is_empty() && self.inline.is_empty() {
             let hint = "give the commands themselves in `inline`, or the path of a file in `script`";
-            faults.push(Fault::new("Either a script file or inline script must be specified.").hint(hint));
+            let fault = Fault::new("Either a script file or inline script must be specified.");
+            faults.push(fault.at(settings.span.clone()).hint(hint));
         } else if !files.is_empty() && !self.inline.is_empty() {
             let message = "Only a script file or an inline script can be specified, not both.";
             faults.push(Fault::new(message).at(at("inline")));

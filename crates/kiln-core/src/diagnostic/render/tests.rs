@@ -187,9 +187,35 @@ fn long_lines_are_cut_around_the_span() {
     1 | …xxxxxxxxxxxxxxxxxxxxxx", "bogus": "yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy…
       |                           ^^^^^^^
     "##);
+    let value = Span::new(&source, 7, 308);
+    let shown = notes(&Diagnostic::error("s").fault(Fault::new("f").at(Some(value))).into());
+    assert!(shown.contains(&format!("| {{\"a\": \"{}…\n", "x".repeat(50))), "{shown}");
     let all = Span::new(&source, 0, source.text.len());
     let shown = notes(&Diagnostic::error("s").fault(Fault::new("f").at(Some(all))).into());
     assert!(shown.lines().all(|line| line.chars().count() < 120), "{shown}");
+}
+
+#[test]
+fn a_template_of_one_long_line_is_not_read_again_for_each_fault() {
+    let text = format!("[{}]", "{\"bogus\": 1}, ".repeat(40_000));
+    let source = Source::new("t.json", text.as_str());
+    let faults = text
+        .match_indices("\"bogus\"")
+        .map(|(at, key)| Fault::new("f").at(Some(Span::new(&source, at, at + key.len()))));
+    let diagnostic = Diagnostic { faults: faults.step_by(40).collect(), ..Diagnostic::error("s") };
+    let begun = std::time::Instant::now();
+    let shown = notes(&diagnostic.into());
+    assert!(begun.elapsed() < std::time::Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(shown.contains("--> t.json:1:3\n") && shown.contains("--> t.json:1:563\n"), "{}", &shown[..500]);
+}
+
+#[test]
+fn a_path_is_no_secret() {
+    let source = Source::new("t.json", "\"ssh_private_key_file\": \"~/.ssh/nope\"");
+    let shown = notes(
+        &Diagnostic::error("s").fault(Fault::new("f").at(Some(span(&source, "\"~/.ssh/nope\"")))).into(),
+    );
+    assert!(shown.contains("| \"ssh_private_key_file\": \"~/.ssh/nope\"\n"), "{shown}");
 }
 
 #[test]
