@@ -1,6 +1,6 @@
 //! `kiln cloud serve`.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use alicloud_local::{AddressMode, Cloud};
@@ -48,7 +48,7 @@ const FLAGS: &[Flag] = &[
     Flag {
         name: "loopback-ssh-port",
         kind: Kind::Number("N"),
-        help: "Instances get loopback addresses and listen there on this port; 22 needs root.",
+        help: "Where instances listen on their loopback addresses. (Default: 22 if this process may, else 2222)",
     },
 ];
 
@@ -79,12 +79,7 @@ fn run(cx: &Invocation) -> Outcome {
             ))
         })?;
     }
-    if let Some(port) = cx.flags.number("loopback-ssh-port") {
-        let port = u16::try_from(port).map_err(|_| {
-            Failure::told(format!("-loopback-ssh-port is {port}; a port is wanted, from 1 to 65535"))
-        })?;
-        options.addresses = AddressMode::Loopback { port };
-    }
+    options.addresses = AddressMode::Loopback { port: ssh_port(cx)? };
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -92,16 +87,33 @@ fn run(cx: &Invocation) -> Outcome {
     runtime.block_on(serve(cx, options))
 }
 
+/// The usual port takes root, and an SSH server that listens on all addresses has it already.
+fn ssh_port(cx: &Invocation) -> Result<u16, Failure> {
+    let Some(port) = cx.flags.number("loopback-ssh-port") else {
+        let usual = std::net::TcpListener::bind((Ipv4Addr::new(127, 80, 255, 254), USUAL_SSH_PORT));
+        return Ok(if usual.is_ok() { USUAL_SSH_PORT } else { OTHER_SSH_PORT });
+    };
+    let port = u16::try_from(port).ok().filter(|port| *port > 0);
+    port.ok_or_else(|| {
+        let given = cx.flags.text("loopback-ssh-port").unwrap_or_default();
+        Failure::told(format!("-loopback-ssh-port is {given}; a port is wanted, from 1 to 65535"))
+    })
+}
+
+const USUAL_SSH_PORT: u16 = 22;
+const OTHER_SSH_PORT: u16 = 2222;
+
 async fn serve(cx: &Invocation, options: alicloud_local::CloudOptions) -> Outcome {
     // Signals are listened to before there is anything to clean up.
     let look = Look { format: cx.ui.format, colours: false, timestamps: false, stopping: "Stopping" };
     let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
+    let addresses = options.addresses;
     let cloud = match Cloud::start(options).await {
         Ok(cloud) => cloud,
         Err(error) => return stage.close(Err(local::not_started(error))).await,
     };
     let notes = cloud.notes();
-    let told = tell(cx, &cloud);
+    let told = tell(cx, &cloud, addresses);
     if told.is_ok() {
         tokio::select! {
             () = stage.interrupt.stop.cancelled() => {}
@@ -125,7 +137,7 @@ async fn pass_on(mut notes: Receiver<String>, events: &Events) {
 }
 
 /// Says where the cloud is, and whose.
-fn tell(cx: &Invocation, cloud: &Cloud) -> Result<(), Failure> {
+fn tell(cx: &Invocation, cloud: &Cloud, addresses: AddressMode) -> Result<(), Failure> {
     let (key, secret) = cloud.credentials();
     let endpoint = cloud.endpoint();
     cx.ui.machine("cloud", &[&endpoint, &key, &secret])?;
@@ -135,6 +147,11 @@ fn tell(cx: &Invocation, cloud: &Cloud) -> Result<(), Failure> {
     }
     cx.ui.say(&format!("export ALICLOUD_ACCESS_KEY={key}"))?;
     cx.ui.say(&format!("export ALICLOUD_SECRET_KEY={secret}"))?;
+    if let AddressMode::Loopback { port } = addresses
+        && port != USUAL_SSH_PORT
+    {
+        cx.ui.say(&format!("# instances listen on port {port}: templates need \"ssh_port\": {port}"))?;
+    }
     cx.ui.say("Serving; interrupt to stop.")?;
     Ok(())
 }

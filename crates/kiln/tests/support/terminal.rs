@@ -3,7 +3,6 @@
 use std::ffi::CString;
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
 use std::sync::mpsc::{Receiver, channel};
@@ -76,7 +75,7 @@ impl World {
                 }
             }
         });
-        let keyboard = File::from(OwnedFd::from(pty.master));
+        let keyboard = File::from(pty.master);
         AtTerminal { world: self, child, keyboard, drawn, seen: String::new(), read: 0 }
     }
 }
