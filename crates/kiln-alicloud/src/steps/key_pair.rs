@@ -1,7 +1,7 @@
 //! The key the instance is reached with: a temporary pair made here (the private half never leaves this process), one
 //! the account owns, or none.
 
-use alicloud_api::ecs::{DescribeKeyPairs, ImportKeyPair};
+use alicloud_api::ecs::{DeleteKeyPairs, DescribeKeyPairs, ImportKeyPair};
 use kiln_core::error::Result;
 use kiln_core::ledger::Intent;
 use kiln_core::run::Acquired;
@@ -78,22 +78,30 @@ async fn temporary(site: &Site<'_>, lane: &Lane, name: Option<&str>, kind: KeyKi
 }
 
 /// The call has no client token. If its answer is lost, or a repetition finds the name taken, the pair of that name
-/// with this build's token among its tags is ours.
+/// with this build's token among its tags is ours. One that was there before may hold the key of an earlier try of
+/// the step, which nobody has any more, so it is replaced.
 async fn import(site: &Site<'_>, request: &ImportKeyPair) -> alicloud_api::Result<()> {
     let ecs = site.cloud.ecs();
     let Err(error) = ecs.import_key_pair(request).await else {
         return Ok(());
     };
-    if !error.effect_is_uncertain() && !error.is("KeyPair.AlreadyExist") {
+    let taken = error.is("KeyPair.AlreadyExist");
+    if !error.effect_is_uncertain() && !taken {
         return Err(error);
     }
     let tags = request.tags.iter().filter(|tag| tag.key == tags::TOKEN).cloned().collect();
     let look =
         DescribeKeyPairs { key_pair_name: Some(request.key_pair_name.clone()), tags, ..Default::default() };
-    match ecs.describe_key_pairs(&look).await?.key_pairs.is_empty() {
-        false => Ok(()),
-        true if error.effect_is_uncertain() => ecs.import_key_pair(request).await.map(drop),
-        true => Err(error),
+    let ours = !ecs.describe_key_pairs(&look).await?.key_pairs.is_empty();
+    match (ours, taken) {
+        (true, false) => Ok(()),
+        (true, true) => {
+            let key_pair_names = vec![request.key_pair_name.clone()];
+            ecs.delete_key_pairs(&DeleteKeyPairs { key_pair_names }).await?;
+            ecs.import_key_pair(request).await.map(drop)
+        }
+        (false, true) => Err(error),
+        (false, false) => ecs.import_key_pair(request).await.map(drop),
     }
 }
 

@@ -6,4 +6,5 @@ mod crashes;
 mod faults;
 mod fixture;
 mod local;
+mod retry;
 mod seeds;

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Stdio};
-use std::sync::mpsc::{Receiver, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Instant;
 
 use super::{Output, PATIENCE, World};
@@ -102,10 +102,17 @@ impl AtTerminal<'_> {
         self.keyboard.write_all(keys.as_bytes()).unwrap();
     }
 
-    /// Waits for its end. What stood on the terminal comes back as standard output, and what went into a pipe as
-    /// standard error, or apart.
+    /// Waits for its end. Returns what stood on the terminal, and what went into pipes.
     pub fn finish(mut self) -> (String, Output) {
-        let deadline = Instant::now() + PATIENCE;
+        let id = self.child.id();
+        let (done, finished) = channel::<()>();
+        // A test that hangs ends here instead.
+        let watchdog = std::thread::spawn(move || {
+            if finished.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                let process = nix::unistd::Pid::from_raw(i32::try_from(id).unwrap());
+                let _ = nix::sys::signal::kill(process, nix::sys::signal::Signal::SIGKILL);
+            }
+        });
         let mut piped = [String::new(), String::new()];
         if let Some(mut out) = self.child.stdout.take() {
             out.read_to_string(&mut piped[0]).unwrap();
@@ -113,10 +120,12 @@ impl AtTerminal<'_> {
         if let Some(mut err) = self.child.stderr.take() {
             err.read_to_string(&mut piped[1]).unwrap();
         }
-        while let Ok(bytes) = self.drawn.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        while let Ok(bytes) = self.drawn.recv() {
             self.seen.push_str(&String::from_utf8_lossy(&bytes));
         }
         let code = self.child.wait().unwrap().code();
+        drop(done);
+        watchdog.join().unwrap();
         let screen = self.world.placeholders(&self.seen.replace("\r\n", "\n"));
         (screen, self.world.output(code, piped[0].as_bytes(), piped[1].as_bytes()))
     }
