@@ -14,7 +14,7 @@ use super::support::{Bench, artifact, build, intent, make};
 /// Fails the first `times`.
 fn failing(times: u32) -> Arc<impl Fn(&str) -> Result<()> + Send + Sync> {
     let tries = AtomicU32::new(0);
-    Arc::new(move |what| match tries.fetch_add(1, Ordering::Relaxed) < times {
+    Arc::new(move |what: &str| match tries.fetch_add(1, Ordering::Relaxed) < times {
         true => Err(Error::new(what.to_owned())),
         false => Ok(()),
     })
