@@ -1,6 +1,7 @@
 //! A line of a source, with the part that matters underlined.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use crate::span::Span;
 
@@ -10,9 +11,11 @@ const WIDEST: usize = 100;
 const TAB: &str = "    ";
 /// Words that make the text behind them a secret.
 const SECRET_WORDS: [&str; 6] = ["password", "passphrase", "secret", "token", "private_key", "access_key"];
-/// Of a line so long that nobody wrote it by hand, so many bytes on either side of the span's beginning are looked at:
-/// a template of one line would otherwise be read from end to end for each of its faults.
-const LOOKED_AT: usize = 4096;
+/// Of a line so long that nobody wrote it by hand, so many bytes around the span's beginning are looked at: a template
+/// of one line would otherwise be read from end to end for each of its faults. Before it, enough to see the key that a
+/// private key is given to.
+const LOOKED_BACK: usize = 8192;
+const LOOKED_AHEAD: usize = 1024;
 
 /// Returns the excerpt: place, line, underline; without a line break at its end.
 pub(super) fn excerpt(span: &Span) -> String {
@@ -29,7 +32,7 @@ pub(super) fn excerpt(span: &Span) -> String {
 /// secrets. Templates that merely refer to a value are left.
 pub(super) fn veiled(line: &str) -> Cow<'_, str> {
     let lower = line.to_ascii_lowercase();
-    let mut ranges = Vec::new();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
     for word in SECRET_WORDS {
         for (at, _) in lower.match_indices(word) {
             ranges.extend(text_given(line, at + word.len()));
@@ -38,12 +41,23 @@ pub(super) fn veiled(line: &str) -> Cow<'_, str> {
     if ranges.is_empty() {
         return Cow::Borrowed(line);
     }
-    let hidden = |at: usize| ranges.iter().any(|range: &std::ops::Range<usize>| range.contains(&at));
-    Cow::Owned(line.char_indices().map(|(at, c)| if hidden(at) { '*' } else { c }).collect())
+    ranges.sort_by_key(|range| range.start);
+    let mut out = String::with_capacity(line.len());
+    let mut shown = 0;
+    for Range { start, end } in ranges {
+        // Two words in one key name the same text.
+        let start = start.max(shown);
+        let end = end.max(start);
+        out.push_str(&line[shown..start]);
+        out.extend(line[start..end].chars().map(|_| '*'));
+        shown = end;
+    }
+    out.push_str(&line[shown..]);
+    Cow::Owned(out)
 }
 
 /// Returns where the quoted text stands that the key ending around `at` is given.
-fn text_given(line: &str, at: usize) -> Option<std::ops::Range<usize>> {
+fn text_given(line: &str, at: usize) -> Option<Range<usize>> {
     let after_key = line[at..].find(|c: char| !c.is_ascii_alphanumeric() && c != '_')? + at;
     if line[..after_key].ends_with("_file") {
         // A path is no secret, and the first thing to check when the file is not found.
@@ -75,8 +89,8 @@ impl<'a> Line<'a> {
     fn of(span: &'a Span) -> Line<'a> {
         let whole = span.source.text.as_str();
         let at = whole.floor_char_boundary(span.start);
-        let first = whole.floor_char_boundary(at.saturating_sub(LOOKED_AT));
-        let last = whole.floor_char_boundary(at + LOOKED_AT);
+        let first = whole.floor_char_boundary(at.saturating_sub(LOOKED_BACK));
+        let last = whole.floor_char_boundary(at + LOOKED_AHEAD);
         let begin = whole[first..at].rfind('\n').map_or(first, |newline| first + newline + 1);
         let end = whole[at..last].find('\n').map_or(last, |newline| at + newline);
         let text = whole[begin..end].trim_end_matches('\r');
