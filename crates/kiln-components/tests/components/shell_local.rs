@@ -108,9 +108,13 @@ async fn stopping_stops_what_the_script_has_started_too() {
     );
     assert!(begun.elapsed() < Duration::from_secs(10));
     let pid = std::fs::read_to_string(pid).unwrap();
-    // A zombie nobody has reaped yet counts as gone.
-    let state = std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z"), "{state}");
+    // A signal is delivered when the kernel next runs the process; a zombie nobody has reaped yet counts as gone.
+    let state = || std::fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+    let limit = Instant::now() + Duration::from_secs(5);
+    while !(state().is_empty() || state().contains(") Z")) {
+        assert!(Instant::now() < limit, "still there: {}", state());
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 #[tokio::test]
