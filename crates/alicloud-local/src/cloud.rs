@@ -24,6 +24,7 @@ use crate::machines::{Host, Machines, Order, Sandboxes};
 use crate::model::{
     AccessKey, Account, Content, EipStatus, Instance, InstanceStatus, SnapshotStatus, Stage, State,
 };
+use crate::note::Note;
 use crate::options::{AddressMode, CloudOptions};
 use crate::store::{Store, StoreError};
 
@@ -168,8 +169,8 @@ impl Cloud {
         self.inner.add_fault(rule);
     }
 
-    /// Returns what the cloud simulates, in sentences, from now on.
-    pub fn notes(&self) -> broadcast::Receiver<String> {
+    /// Returns what the cloud simulates and what fails in it, from now on.
+    pub fn notes(&self) -> broadcast::Receiver<Note> {
         self.inner.notes.subscribe()
     }
 
@@ -289,7 +290,7 @@ pub struct Inner {
     /// Never held across an await.
     state: Mutex<Book>,
     machines: Machines,
-    notes: broadcast::Sender<String>,
+    notes: broadcast::Sender<Note>,
     journal: Mutex<Journal>,
     faults: Mutex<FaultBook>,
     forwards: Mutex<forward::Forwards>,
@@ -332,7 +333,7 @@ impl Inner {
             let (result, effects, notes) = act(&mut book.state, &self.clock, &self.machines);
             if result.is_ok() {
                 self.perform(&mut book.state, effects);
-                notes.into_iter().for_each(|note| self.note(note));
+                notes.into_iter().for_each(|note| self.note(Note::Simulated(note)));
             }
             (result, writes.then(|| self.draft(&mut book)).flatten())
         };
@@ -358,9 +359,9 @@ impl Inner {
         serde_json::to_vec(&book.state).ok().map(|bytes| (book.number, bytes))
     }
 
-    fn note(&self, text: String) {
+    fn note(&self, note: Note) {
         // Nobody listening is no fault.
-        let _ = self.notes.send(text);
+        let _ = self.notes.send(note);
     }
 
     /// Sees to what the state wants done outside.
@@ -386,7 +387,7 @@ impl Inner {
         let Some((account, instance)) = state.instance(id) else { return };
         let base = images::base_of(state, &instance.image_id);
         if base.is_some_and(|base| base.os_type == "windows") {
-            self.note(format!("instance `{id}` has no machine: Windows is not simulated"));
+            self.note(Note::Failed(format!("instance `{id}` has no machine: Windows is not simulated")));
             return;
         }
         let platform = base.map_or_else(
@@ -434,7 +435,8 @@ impl Inner {
                     found.content = match result {
                         Ok(()) => Content::Ready,
                         Err(why) => {
-                            self.note(format!("snapshot `{snapshot}` could not be made: {why}"));
+                            let text = format!("snapshot `{snapshot}` could not be made: {why}");
+                            self.note(Note::Failed(text));
                             Content::Lost(why)
                         }
                     };

@@ -24,6 +24,7 @@ mod inventory;
 mod journal;
 mod machines;
 mod model;
+mod note;
 mod settle;
 mod store;
 
@@ -42,5 +43,6 @@ pub use inventory::{
 };
 pub use journal::CallRecord;
 pub use model::SoldOut;
+pub use note::Note;
 pub use options::{AddressMode, CloudOptions};
 pub use store::StoreError;

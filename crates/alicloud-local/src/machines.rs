@@ -13,6 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::Consoles;
 use crate::instance::MachineSpec;
+use crate::note::Note;
 
 #[cfg(test)]
 pub use host::FakeHost;
@@ -48,7 +49,7 @@ pub struct Machines {
     orders: Mutex<HashMap<String, Orders>>,
     /// Those that are up, or whose disk is still there.
     guests: Arc<Mutex<HashMap<String, Running>>>,
-    notes: broadcast::Sender<String>,
+    notes: broadcast::Sender<Note>,
     /// Told the instance whose machine has stopped, by whomever.
     halted: mpsc::UnboundedSender<String>,
     tasks: TaskTracker,
@@ -63,7 +64,7 @@ impl Machines {
     /// Machines on a host; without one, instances have none.
     pub fn new(
         host: Option<Arc<dyn Host>>,
-        notes: broadcast::Sender<String>,
+        notes: broadcast::Sender<Note>,
         halted: mpsc::UnboundedSender<String>,
     ) -> Machines {
         Machines {
@@ -134,7 +135,7 @@ struct Keeper {
     id: String,
     host: Option<Arc<dyn Host>>,
     guests: Arc<Mutex<HashMap<String, Running>>>,
-    notes: broadcast::Sender<String>,
+    notes: broadcast::Sender<Note>,
     halted: mpsc::UnboundedSender<String>,
 }
 
@@ -176,14 +177,14 @@ impl Keeper {
         };
     }
 
-    fn note(&self, text: String) {
+    fn failed(&self, text: String) {
         // Nobody listening is no fault.
-        let _ = self.notes.send(text);
+        let _ = self.notes.send(Note::Failed(text));
     }
 
     async fn boot(&self, spec: MachineSpec) -> Option<Arc<dyn Guest>> {
         let Some(host) = &self.host else {
-            self.note(format!("instance `{}` has no machine: there is no sandbox on this host", self.id));
+            self.failed(format!("instance `{}` has no machine: there is no sandbox on this host", self.id));
             return None;
         };
         // The host's own notes come through a channel that ends with the machine.
@@ -191,7 +192,7 @@ impl Keeper {
         let (notes, id) = (self.notes.clone(), self.id.clone());
         tokio::spawn(async move {
             while let Some(text) = receiver.recv().await {
-                let _ = notes.send(format!("instance `{id}`: {text}"));
+                let _ = notes.send(Note::Simulated(format!("instance `{id}`: {text}")));
             }
         });
         match host.boot(spec, sender).await {
@@ -204,7 +205,7 @@ impl Keeper {
                 Some(guest)
             }
             Err(why) => {
-                self.note(format!("instance `{}` did not boot: {why}", self.id));
+                self.failed(format!("instance `{}` did not boot: {why}", self.id));
                 None
             }
         }

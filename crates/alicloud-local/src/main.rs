@@ -100,7 +100,7 @@ async fn serve(options: CloudOptions) -> Result<(), AnyError> {
         tokio::select! {
             _ = interrupted.recv() => break,
             _ = terminated.recv() => break,
-            Ok(note) = notes.recv() => eprintln!("simulated: {note}"),
+            Ok(note) = notes.recv() => eprintln!("{note}"),
         }
     }
     cloud.shutdown().await;

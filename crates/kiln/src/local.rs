@@ -9,7 +9,9 @@ use std::process::ExitCode;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
-use alicloud_local::{AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, StartError, helper_main};
+use alicloud_local::{
+    AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, Note, StartError, helper_main,
+};
 use async_trait::async_trait;
 use kiln_alicloud::Setup;
 use kiln_core::component::Registry;
@@ -170,7 +172,7 @@ impl Local {
             .say(format!("==> kiln: working in an embedded cloud, {speed}x as fast as the real one{kept}"))
             .await;
         let notes_end = CancellationToken::new();
-        let notes = notes(&cloud, notes_end.clone());
+        let notes = notes(&cloud, notes_end.clone(), events.clone());
         Ok(Local { cloud: Arc::new(cloud), environment, place, speed, notes, notes_end })
     }
 
@@ -244,8 +246,9 @@ fn chain(error: &dyn std::error::Error) -> String {
     text
 }
 
-/// Gathers what is simulated, in order, each once.
-fn notes(cloud: &Cloud, stop: CancellationToken) -> JoinHandle<Vec<String>> {
+/// Gathers what is simulated, in order, each once. What fails is told at once: a build may be about to wait minutes for
+/// an instance that has no machine.
+fn notes(cloud: &Cloud, stop: CancellationToken, events: Events) -> JoinHandle<Vec<String>> {
     let mut notes = cloud.notes();
     tokio::spawn(async move {
         let mut told: Vec<String> = Vec::new();
@@ -256,7 +259,12 @@ fn notes(cloud: &Cloud, stop: CancellationToken) -> JoinHandle<Vec<String>> {
                 () = stop.cancelled() => return told,
             };
             let note = match note {
-                Ok(note) => note,
+                Ok(Note::Simulated(text)) => text,
+                Ok(Note::Failed(text)) => {
+                    let text = format!("==> kiln: in the embedded cloud, {text}");
+                    events.emit(EventKind::Hint { text }).await;
+                    continue;
+                }
                 Err(RecvError::Lagged(missed)) => format!("{missed} things more"),
                 Err(RecvError::Closed) => return told,
             };

@@ -8,6 +8,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
 use super::Inner;
+use crate::note::Note;
 
 /// The addresses that lead somewhere.
 #[derive(Default)]
@@ -45,7 +46,7 @@ async fn serve(cloud: &Arc<Inner>, ip: IpAddr, port: u16, instance: &str, stop: 
     let listener = match TcpListener::bind((ip, port)).await {
         Ok(listener) => listener,
         Err(error) => {
-            cloud.note(format!("the address `{ip}:{port}` cannot be listened on: {error}"));
+            cloud.note(Note::Failed(format!("the address `{ip}:{port}` cannot be listened on: {error}")));
             return;
         }
     };

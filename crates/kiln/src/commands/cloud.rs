@@ -3,7 +3,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use alicloud_local::{AddressMode, Cloud};
+use alicloud_local::{AddressMode, Cloud, Note};
 use kiln_core::event::{EventKind, Events};
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -125,10 +125,10 @@ async fn serve(cx: &Invocation, options: alicloud_local::CloudOptions) -> Outcom
 }
 
 /// Says what the cloud notes, as long as it lives: what it simulates, an instance that has no machine.
-async fn pass_on(mut notes: Receiver<String>, events: &Events) {
+async fn pass_on(mut notes: Receiver<Note>, events: &Events) {
     loop {
         let text = match notes.recv().await {
-            Ok(note) => note,
+            Ok(Note::Simulated(text) | Note::Failed(text)) => text,
             Err(RecvError::Lagged(missed)) => format!("{missed} things more"),
             Err(RecvError::Closed) => std::future::pending().await,
         };
