@@ -181,3 +181,16 @@ fn hcl2_templates_are_refused_in_so_many_words() {
     ");
     assert!(world.kiln(&["validate", "."]).expect(1).contains("is a folder"));
 }
+
+#[test]
+fn a_missing_variable_hides_no_other_fault() {
+    let template = r#"{"variables": {"r": null}, "builders": [
+  {"type": "null", "communicator": "none",
+   "bogus": 1},
+  {"type": "file", "target": "{{user `r`}}", "content": "x"}
+]}"#;
+    let out = World::with("t.json", template).kiln(&["validate", "t.json"]);
+    assert!(out.stderr.contains("t.json:3:4") && out.stderr.contains("bogus"), "{}", out.stderr);
+    assert!(!out.stderr.contains("stand-in"), "{}", out.stderr);
+    assert_eq!(out.expect(1), "Error: \n\n1 error occurred:\n\t* required variable not set: r\n\n\n\n\n");
+}

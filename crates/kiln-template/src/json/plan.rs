@@ -47,6 +47,14 @@ impl Template {
         Ok(Planned { plan, faulty, notes })
     }
 
+    /// Returns the names of variables that must be given and are not.
+    pub fn missing(&self, options: &PlanOptions, world: &dyn World) -> Result<Vec<String>, PlanError> {
+        let given = Given::read(options, world)?;
+        let required = self.variables.iter().filter(|(_, variable)| variable.default.is_none());
+        let missing = required.filter(|(name, _)| !given.0.contains_key(name.as_str()));
+        Ok(missing.map(|(name, _)| name.clone()).collect())
+    }
+
     /// Returns the user variables alone, rendered: what a console or an inspection wants to know.
     pub fn variables(&self, options: &PlanOptions, world: &dyn World) -> Result<Variables, PlanError> {
         let given = Given::read(options, world)?;

@@ -181,10 +181,10 @@ async fn story(stage: &Stage, request: Request, options: Options, place: local::
     let registry = local::registry(&place);
 
     // Evaluation may ask a secret store, which takes its time.
-    let asked = Arc::clone(&world);
+    let (asked, environment) = (Arc::clone(&world), place.environment.clone());
     let evaluated = tokio::task::spawn_blocking(move || {
         let template = request.load()?;
-        request.plan(&template, asked.as_ref())
+        request.plan(&template, &asked, &environment)
     });
     let planned = tokio::select! {
         planned = evaluated => planned.map_err(|error| Failure::told(format!("internal error: {error}")))??,

@@ -2,14 +2,17 @@
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use kiln_core::diagnostic::{Diagnostic, Diagnostics};
-use kiln_core::scope::World;
+use kiln_core::diagnostic::{Diagnostic, Diagnostics, Fault};
+use kiln_core::scope::{OnError, World};
 use kiln_template::{Language, LoadError, PlanError, PlanOptions, Planned, Selection, TemplateInput, json};
 
 use super::{Invocation, PACKER_VERSION};
+use crate::env_vars::{ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, Environment};
 use crate::failure::Failure;
 use crate::flags::Parsed;
+use crate::local;
 use crate::render::diagnostics::addition_to;
 use crate::ui::untitled;
 
@@ -47,9 +50,59 @@ impl Request {
         }
     }
 
-    /// Evaluates the template.
-    pub fn plan(&self, template: &json::Template, world: &dyn World) -> Result<Planned, Failure> {
-        Ok(template.plan(&self.options, world)?)
+    /// Evaluates the template. What its components are told wrongly is found even where variables that have no value
+    /// yet keep it from being planned.
+    pub fn plan(
+        &self,
+        template: &json::Template,
+        world: &Arc<dyn World>,
+        environment: &Environment,
+    ) -> Result<Planned, Failure> {
+        template.plan(&self.options, world.as_ref()).map_err(|error| match error {
+            PlanError::Faulty(mut diagnostics) => {
+                if let Some(first) = diagnostics.0.first_mut() {
+                    first.faults.extend(self.also_wrong(template, world, environment));
+                }
+                diagnostics.into()
+            }
+            unread => unread.into(),
+        })
+    }
+
+    /// Prepares the template's components with stand-ins for the values that are missing; what is wrong at a place that
+    /// names one of them may be the stand-in's fault and is left out.
+    fn also_wrong(
+        &self,
+        template: &json::Template,
+        world: &Arc<dyn World>,
+        environment: &Environment,
+    ) -> Vec<Fault> {
+        let Ok(missing) = template.missing(&self.options, world.as_ref()) else {
+            return Vec::new();
+        };
+        let mut options = self.options.clone();
+        options.vars.extend(missing.iter().map(|name| (name.clone(), STAND_IN.to_owned())));
+        let Ok(planned) = template.plan(&options, world.as_ref()) else {
+            return Vec::new();
+        };
+        // Where the credentials will come from is not known either.
+        let stand_ins = [ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY]
+            .map(|name| (name.to_owned(), environment.filled(name).unwrap_or_else(|| STAND_IN.to_owned())));
+        let registry = local::registry(&local::direct(&environment.with(stand_ins)));
+        let options = kiln_engine::Options {
+            parallel_builds: 0,
+            debug: false,
+            force: false,
+            on_error: OnError::Cleanup,
+            core_version: PACKER_VERSION.to_owned(),
+            run_id: String::new(),
+            state_dir: PathBuf::new(),
+            crash_after_records: None,
+        };
+        let (_, mut found) = kiln_engine::prepare(&planned.plan, &registry, world, &options);
+        found.extend(planned.faulty);
+        let faults = found.0.into_iter().flat_map(|diagnostic| diagnostic.faults);
+        faults.filter(|fault| !names_one_of(fault, &missing)).collect()
     }
 
     /// The name decides where it can; folders are HCL2; `-config-type` decides the rest.
@@ -90,6 +143,16 @@ impl Invocation {
             _ => Err(self.usage()),
         }
     }
+}
+
+/// Stands for a value that is not known.
+const STAND_IN: &str = "stand-in";
+
+/// Whether the fault lies on a line that names one of these variables. A fault of a whole block is about what is not
+/// there.
+fn names_one_of(fault: &Fault, variables: &[String]) -> bool {
+    let text = fault.span.as_ref().map_or("", |span| span.text());
+    !text.contains('\n') && variables.iter().any(|name| text.contains(name.as_str()))
 }
 
 fn missing(path: &str, error: &std::io::Error) -> Failure {

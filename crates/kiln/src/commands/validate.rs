@@ -52,7 +52,7 @@ fn run(cx: &Invocation) -> Outcome {
         return Ok(DONE);
     }
     let world: Arc<dyn World> = Arc::new(RealWorld::new(cx.environment.clone()));
-    let planned = request.plan(&template, world.as_ref())?;
+    let planned = request.plan(&template, &world, &cx.environment)?;
     for secret in &planned.plan.secrets {
         cx.ui.secrets.register(secret);
     }
