@@ -172,10 +172,7 @@ impl Provisioning {
                 let result = work.await;
                 result.map_err(|error| match stop.is_cancelled() {
                     true => error,
-                    // The component's own words stay; but it was the clock that stopped it, not the user.
-                    false => error
-                        .kind(ErrorKind::TimedOut)
-                        .hint(format!("the provisioner did not end within its `timeout` of {limit}")),
+                    false => out_of_time(error, &limit),
                 })
             }
         }
@@ -222,4 +219,13 @@ pub(crate) fn told(diagnostics: &Diagnostics) -> Error {
         false => format!("{}: {}", diagnostic.summary, diagnostic.detail),
     });
     Error::new(texts.collect::<Vec<_>>().join("\n"))
+}
+
+/// The component's own words stay, if it has any; but it was the clock that stopped it, not the user.
+fn out_of_time(error: Error, limit: &str) -> Error {
+    let text = format!("the provisioner did not end within its `timeout` of {limit}");
+    match error.chain() == Error::cancelled().chain() {
+        true => Error::new(text).kind(ErrorKind::TimedOut),
+        false => error.kind(ErrorKind::TimedOut).hint(text),
+    }
 }

@@ -58,6 +58,22 @@ async fn a_timeout_cancels_and_returns_what_the_provisioner_says() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_provisioner_without_words_of_its_own_is_said_to_be_out_of_time() {
+    let mut bench = bench();
+    bench.provisioner("speechless", |cx| async move {
+        cx.cancel.cancelled().await;
+        Err(Error::cancelled())
+    });
+    let mut planned = build("plain");
+    let mut speechless = provisioner("speechless");
+    speechless.timeout = Duration::from_secs(2);
+    planned.provisioners = vec![speechless];
+    let ran = bench.run(vec![planned]).await;
+    let error = "the provisioner did not end within its `timeout` of 2s";
+    assert_eq!((ran.report.outcome, ran.error(0)), (Outcome::Failed, error));
+}
+
+#[tokio::test(start_paused = true)]
 async fn each_retry_pauses_anew_and_the_first_error_counts() {
     let mut bench = bench();
     let tries = AtomicU32::new(0);
