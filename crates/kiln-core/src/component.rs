@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::time::Instant;
 
 use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
@@ -12,7 +11,7 @@ use crate::artifact::Artifact;
 use crate::communicator::Communicator;
 use crate::diagnostic::Fault;
 use crate::error::{Error, Result};
-use crate::event::{EventKind, Events, Outcome};
+use crate::event::Events;
 use crate::prompt::Prompt;
 use crate::reclaim::ReclaimTable;
 use crate::run::Run;
@@ -205,16 +204,7 @@ impl BuildContext {
     {
         loop {
             self.check()?;
-            let begun = Instant::now();
-            self.events.emit(EventKind::StepStarted { step: step.to_owned() }).await;
-            let result = work().await;
-            let outcome = match &result {
-                Ok(_) => Outcome::Done,
-                Err(error) if error.is_cancelled() => Outcome::Cancelled,
-                Err(_) => Outcome::Failed,
-            };
-            let elapsed = begun.elapsed();
-            self.events.emit(EventKind::StepFinished { step: step.to_owned(), outcome, elapsed }).await;
+            let result = self.events.timed(step, work()).await;
             match result {
                 Ok(value) => {
                     self.policy.succeeded(step).await;

@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 
 use crate::communicator::Stream;
+use crate::error::Result;
 use crate::secret::SecretFilter;
 
 /// One event.
@@ -279,6 +280,21 @@ impl Events {
         if let Ok(permit) = self.sender.try_reserve() {
             permit.send(self.event(kind));
         }
+    }
+
+    /// Does `work` as the step called `step`: told when it begins, and when and how it ends.
+    pub async fn timed<T>(&self, step: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
+        let begun = Instant::now();
+        self.emit(EventKind::StepStarted { step: step.to_owned() }).await;
+        let result = work.await;
+        let outcome = match &result {
+            Ok(_) => Outcome::Done,
+            Err(error) if error.is_cancelled() => Outcome::Cancelled,
+            Err(_) => Outcome::Failed,
+        };
+        let elapsed = begun.elapsed();
+        self.emit(EventKind::StepFinished { step: step.to_owned(), outcome, elapsed }).await;
+        result
     }
 
     /// Packer's "say".

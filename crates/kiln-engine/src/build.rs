@@ -137,7 +137,7 @@ impl<'a> Attempt<'a> {
         match survive(self.build.builder.build(&cx)).await {
             Ok(artifact) => {
                 self.policy.pause_before_cleanup().await;
-                let left = self.unwinder.unwind(&self.run, Reason::Finished).await;
+                let left = self.unwind(Reason::Finished).await;
                 self.tell_left(&left).await;
                 match artifact {
                     Some(artifact) => self.post_process(artifact).await,
@@ -153,7 +153,7 @@ impl<'a> Attempt<'a> {
             Decision::CleanUp => {
                 self.policy.pause_before_cleanup().await;
                 let error = self.provisioning.clean_up_after(error).await;
-                let left = self.unwinder.unwind(&self.run, Reason::FailedOrCancelled).await;
+                let left = self.unwind(Reason::FailedOrCancelled).await;
                 self.tell_left(&left).await;
                 error
             }
@@ -169,6 +169,15 @@ impl<'a> Attempt<'a> {
                 error
             }
         }
+    }
+
+    /// Deletes what the build still holds; a step of its own among the build's, if there is anything.
+    async fn unwind(&self, reason: Reason) -> Vec<Resource> {
+        if self.run.held().is_empty() {
+            return self.unwinder.unwind(&self.run, reason).await;
+        }
+        let work = async { Ok(self.unwinder.unwind(&self.run, reason).await) };
+        self.events.timed("clean-up", work).await.unwrap_or_default()
     }
 
     /// What is left is never silent: its ids and the command that deletes it.
@@ -210,7 +219,7 @@ impl<'a> Attempt<'a> {
         self.unwinder.learn(&processing.table);
         let destroyed = processing.destroyed;
         let reason = if results.is_ok() { Reason::Finished } else { Reason::FailedOrCancelled };
-        let left = self.unwinder.unwind(&self.run, reason).await;
+        let left = self.unwind(reason).await;
         self.tell_left(&left).await;
         results.map_err(|error| match destroyed {
             true => error,

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kiln_core::communicator::Communicator;
@@ -10,7 +10,7 @@ use kiln_core::component::{ProvisionContext, ProvisionHook, Provisioner, Registr
 use kiln_core::diagnostic::Diagnostics;
 use kiln_core::duration::format_go;
 use kiln_core::error::{Error, ErrorKind, Result};
-use kiln_core::event::{EventKind, Events, Outcome};
+use kiln_core::event::Events;
 use kiln_core::plan::{PlannedBuild, PlannedProvisioner};
 use kiln_core::prompt::Prompt;
 use kiln_core::scope::{BuildValues, Scope};
@@ -64,7 +64,8 @@ impl ProvisionHook for Provisioning {
                 }
             }
             let step = format!("provisioner {} ({})", index + 1, provisioner.kind);
-            if let Err(error) = self.timed(&step, self.with_retries(provisioner, &machine, &self.stop)).await
+            if let Err(error) =
+                self.events.timed(&step, self.with_retries(provisioner, &machine, &self.stop)).await
             {
                 *self.failed.lock().await = Some(machine);
                 return Err(error);
@@ -86,7 +87,7 @@ impl Provisioning {
         };
         // The build may have been stopped; this provisioner is part of stopping.
         let work = self.with_retries(provisioner, &machine, &self.hurry);
-        match self.timed(&format!("error-cleanup-provisioner ({})", provisioner.kind), work).await {
+        match self.events.timed(&format!("error-cleanup-provisioner ({})", provisioner.kind), work).await {
             Ok(()) => error,
             Err(cleanup) => Error::new(format!(
                 "Cleanup failed: {}. Original Provisioning error: {}",
@@ -95,20 +96,6 @@ impl Provisioning {
             ))
             .kind(error.kind),
         }
-    }
-
-    async fn timed<T>(&self, step: &str, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let begun = Instant::now();
-        self.events.emit(EventKind::StepStarted { step: step.to_owned() }).await;
-        let result = work.await;
-        let outcome = match &result {
-            Ok(_) => Outcome::Done,
-            Err(error) if error.is_cancelled() => Outcome::Cancelled,
-            Err(_) => Outcome::Failed,
-        };
-        let elapsed = begun.elapsed();
-        self.events.emit(EventKind::StepFinished { step: step.to_owned(), outcome, elapsed }).await;
-        result
     }
 
     /// The error returned, and named in each line, is that of the first attempt, as in Packer.
