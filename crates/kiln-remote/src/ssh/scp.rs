@@ -258,7 +258,11 @@ pub async fn download_dir(inner: &Inner, source: &str, destination: &Path) -> Re
     let mut folders: Vec<(PathBuf, u32)> = Vec::new();
     let mut warnings = Vec::new();
     loop {
-        remote.write(Bytes::from_static(&[0])).await?;
+        match remote.write(Bytes::from_static(&[0])).await {
+            // It has ended, and has said before what it could not read.
+            Err(_) if !warnings.is_empty() => break,
+            written => written?,
+        }
         let here = folders.last().map_or(destination, |(folder, _)| folder.as_path());
         match remote.byte().await? {
             Some(b'C') => {
