@@ -108,6 +108,15 @@ impl Plan {
                         disk left behind would be billed for ever";
             warnings.push(text.to_owned());
         }
+        let system = &self.config.system_disk_mapping;
+        for (field, value) in
+            [("disk_snapshot_id", &system.disk_snapshot_id), ("disk_device", &system.disk_device)]
+        {
+            if given(value).is_some() {
+                warnings
+                    .push(format!("{field} of system_disk_mapping is not used: the source image decides it"));
+            }
+        }
         if given(&self.config.communicator.ssh_host).is_some() {
             warnings
                 .push("ssh_host is not used: the builder connects to the address of its instance".to_owned());
