@@ -1,7 +1,6 @@
 //! The build, from top to bottom. Independent steps run at once; there is no clean-up here: what is acquired is in the
 //! ledger, and the engine deletes it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use alicloud_api::{InstanceId, SecurityGroupId, ZoneId};
@@ -9,22 +8,20 @@ use kiln_core::artifact::Artifact;
 use kiln_core::component::BuildContext;
 use kiln_core::error::Result;
 use kiln_core::ledger::Intent;
-use kiln_core::value::Value;
 use kiln_remote::dial::Dialer;
 use tokio_util::sync::CancellationToken;
 
-use crate::artifact::artifact;
 use crate::cloud::Cloud;
 use crate::config::{Plan, Public};
 use crate::lanes::{Lane, Lanes};
+use crate::publish;
 use crate::reclaim::Kind;
 use crate::steps::instance::Parts;
 use crate::steps::key_pair::BoundKey;
 use crate::steps::source_image::SourceImage;
 use crate::steps::vswitch::Subnet;
 use crate::steps::{
-    address, connect, image, instance, key_pair, pre_validate, replaced_image, security_group, share,
-    snapshot, source_image, stop, vpc, vswitch,
+    address, connect, instance, key_pair, pre_validate, security_group, source_image, vpc, vswitch,
 };
 
 /// What every step works with.
@@ -166,50 +163,5 @@ async fn with_instance(site: &Site<'_>, ground: &Ground, id: &InstanceId) -> Res
         cx.step("StepCleanupTempKeys", clear).await?;
     }
     drop(communicator);
-    make_image(site, ground, id, &values).await
-}
-
-async fn make_image(
-    site: &Site<'_>,
-    ground: &Ground,
-    id: &InstanceId,
-    values: &BTreeMap<String, Value>,
-) -> Result<Option<Artifact>> {
-    let cx = site.cx;
-    cx.step("stepStopAlicloudInstance", || stop::stop(site, id)).await?;
-    if site.plan.config.skip_create_image {
-        return Ok(None);
-    }
-    if site.plan.force_delete {
-        cx.step("stepDeleteAlicloudImageSnapshots", || replaced_image::delete(site)).await?;
-    }
-    let snapshot = match site.plan.config.image_ignore_data_disks {
-        true => Some(cx.step("stepCreateAlicloudSnapshot", || snapshot::of_system_disk(site, id)).await?),
-        false => None,
-    };
-    // Nobody logs in any more: the key pair goes while the image is made.
-    let (made, ()) = futures_util::join!(
-        cx.step("stepCreateAlicloudImage", || image::make(site, id, snapshot.as_ref())),
-        cx.run.release(Kind::KeyPair.key()),
-    );
-    let made = made?;
-    if !site.plan.tags.is_empty() {
-        cx.step("stepCreateTags", || image::tag_snapshots(site, &made.image)).await?;
-    }
-    if site.plan.shares() {
-        cx.step("stepShareAlicloudImage", || share::share(site, &made.image.image_id)).await?;
-    }
-    if let Some(snapshot) = &snapshot {
-        // It *is* the image's disk now.
-        cx.run.keep(snapshot).await?;
-    }
-    let resource = cx.run.keep(&made.held).await?;
-    let images = BTreeMap::from([(site.plan.region.to_string(), made.held.id.clone())]);
-    Ok(Some(artifact(&images, ground.source.id.as_str(), generated(values), vec![resource])))
-}
-
-/// Generated data for post-processors; secrets stay behind.
-fn generated(values: &BTreeMap<String, Value>) -> serde_json::Value {
-    let shown = values.iter().filter(|(_, value)| !value.sensitive);
-    shown.map(|(name, value)| (name.clone(), value.to_json())).collect::<serde_json::Map<_, _>>().into()
+    publish::publish(site, &ground.source, id, &values).await
 }

@@ -13,6 +13,7 @@ mod config;
 mod build;
 mod cloud;
 mod lanes;
+mod publish;
 mod steps;
 mod tags;
 

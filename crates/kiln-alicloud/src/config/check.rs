@@ -1,11 +1,9 @@
 //! What is wrong with a configuration, all at once and in Packer's words and order: access, image, communicator, run.
 //! What passes is a [`Plan`]: nothing in it can still be missing.
 
-use std::collections::BTreeMap;
 use std::path::Path;
-use std::time::Duration;
 
-use alicloud_api::{Credentials, RegionId, UserData};
+use alicloud_api::{RegionId, UserData};
 use kiln_core::diagnostic::Fault;
 use kiln_core::scope::Scope;
 use kiln_core::value::Value;
@@ -13,29 +11,22 @@ use kiln_remote::config::Resolved;
 use kiln_remote::connect::ConnectConfig;
 use kiln_remote::keys::KeyKind;
 
-use super::Config;
+use super::{Access, Config, ImagePlan};
 use crate::cloud::Setup;
 
 /// A configuration that can be built.
 pub(crate) struct Plan {
     /// The fields. Those repeated below are checked there.
     pub config: Config,
-    pub credentials: Credentials,
+    /// Who builds; `region` repeats its region.
+    pub access: Access,
     pub region: RegionId,
-    pub image_name: String,
+    pub image: ImagePlan,
     pub instance_type: String,
     pub source: Source,
     pub login: Login,
     pub address: AddressPlan,
     pub user_data: Option<UserData>,
-    /// `tags` and `tag` together.
-    pub tags: BTreeMap<String, String>,
-    /// `image_force_delete` or `-force`.
-    pub force_delete: bool,
-    /// `image_force_delete_snapshots` or `-force`.
-    pub force_delete_snapshots: bool,
-    /// Time for snapshot and image.
-    pub snapshot_timeout: Duration,
 }
 
 /// What to start from.
@@ -87,36 +78,15 @@ const USER_DATA_MAX: usize = 32 * 1024;
 impl Plan {
     /// Returns the texts that must not be shown.
     pub(crate) fn secrets(&self) -> Vec<kiln_core::Secret> {
-        let mut secrets = vec![kiln_core::Secret::new(self.credentials.access_key_secret.expose())];
-        secrets.extend(
-            self.credentials.security_token.as_ref().map(|token| kiln_core::Secret::new(token.expose())),
-        );
+        let mut secrets = self.access.secrets.clone();
         secrets.extend(self.config.communicator.ssh_password.clone());
         secrets
-    }
-
-    /// Whether the image is shared, or a share taken back.
-    pub(crate) fn shares(&self) -> bool {
-        !self.config.image_share_account.is_empty() || !self.config.image_unshare_account.is_empty()
     }
 
     /// Returns what the user should know before the build.
     pub(crate) fn warnings(&self, scope: &Scope) -> Vec<String> {
         let mut warnings = self.config.communicator.warnings(scope.world.as_ref());
-        if self.config.image_disk_mappings.iter().any(|disk| disk.disk_delete_with_instance == Some(false)) {
-            let text = "disk_delete_with_instance: data disks of the temporary instance go with it all the same; a \
-                        disk left behind would be billed for ever";
-            warnings.push(text.to_owned());
-        }
-        let system = &self.config.system_disk_mapping;
-        for (field, value) in
-            [("disk_snapshot_id", &system.disk_snapshot_id), ("disk_device", &system.disk_device)]
-        {
-            if given(value).is_some() {
-                warnings
-                    .push(format!("{field} of system_disk_mapping is not used: the source image decides it"));
-            }
-        }
+        warnings.extend(self.config.image.warnings());
         if given(&self.config.communicator.ssh_host).is_some() {
             warnings
                 .push("ssh_host is not used: the builder connects to the address of its instance".to_owned());
@@ -132,18 +102,17 @@ impl Plan {
         setup: &Setup,
     ) -> Result<Plan, Vec<Fault>> {
         let mut check = Check { settings, faults: Vec::new() };
-        let credentials = check.credentials(&config, setup);
-        let region = check.region(&config, setup);
-        let image_name = check.image(&config);
+        let access = check.access(&config.access, setup);
+        let image = check.image(&config.image, scope);
+        check.run_tags(&config);
         let login = check.login(&config, scope);
         let (instance_type, source) = check.source(&config);
         let user_data = check.user_data(&config, scope);
         let address = address_plan(&config);
-        let parts = (credentials, region, image_name, login, instance_type, source);
+        let parts = (access, image, login, instance_type, source);
         let (
-            Some(credentials),
-            Some(region),
-            Some(image_name),
+            Some(access),
+            Some(image),
             Some(login),
             Some(instance_type),
             Some(source),
@@ -154,22 +123,15 @@ impl Plan {
         if !check.faults.is_empty() {
             return Err(check.faults);
         }
-        let mut tags = config.tags.clone();
-        tags.extend(config.tag.iter().map(|tag| (tag.key.clone(), tag.value.clone())));
-        let seconds = config.wait_snapshot_ready_timeout.and_then(|seconds| u64::try_from(seconds).ok());
         Ok(Plan {
-            credentials,
-            region,
-            image_name,
+            region: access.region.clone(),
+            access,
+            image,
             instance_type,
             source,
             login,
             address,
             user_data,
-            tags,
-            force_delete: config.image_force_delete || scope.force,
-            force_delete_snapshots: config.image_force_delete_snapshots || scope.force,
-            snapshot_timeout: Duration::from_secs(seconds.filter(|seconds| *seconds > 0).unwrap_or(3600)),
             config,
         })
     }
@@ -191,74 +153,20 @@ pub(crate) fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
-struct Check<'a> {
-    settings: &'a Value,
-    faults: Vec<Fault>,
+pub(super) struct Check<'a> {
+    pub(super) settings: &'a Value,
+    pub(super) faults: Vec<Fault>,
 }
 
 impl Check<'_> {
     /// Adds a fault at the place of `field`, or of the whole block where the field is absent.
-    fn fault(&mut self, field: &str, message: impl Into<String>, hint: &str) {
+    pub(super) fn fault(&mut self, field: &str, message: impl Into<String>, hint: &str) {
         let span = self.settings.get(field).and_then(|value| value.span.clone());
         let fault = Fault::new(message).at(span.or_else(|| self.settings.span.clone()));
         self.faults.push(if hint.is_empty() { fault } else { fault.hint(hint) });
     }
 
-    /// Template first, environment second; a key is never paired with a secret or a token of another source.
-    fn credentials(&mut self, config: &Config, setup: &Setup) -> Option<Credentials> {
-        let secret = config.secret_key.as_ref().filter(|secret| !secret.is_empty());
-        let template = match (given(&config.access_key), secret) {
-            (Some(key), Some(secret)) => {
-                let credentials = Credentials::new(key, secret.expose());
-                Some(match config.security_token.as_ref().filter(|token| !token.is_empty()) {
-                    Some(token) => credentials.with_security_token(token.expose()),
-                    None => credentials,
-                })
-            }
-            (None, None) => None,
-            (key, _) => {
-                let (has, lacks) = match key {
-                    Some(_) => ("access_key", "secret_key"),
-                    None => ("secret_key", "access_key"),
-                };
-                let hint = format!("`{has}` is given and `{lacks}` is not: give both or neither");
-                self.fault(has, NO_CREDENTIALS, &hint);
-                return None;
-            }
-        };
-        let found = template.or_else(|| setup.env_credentials());
-        if found.is_none() {
-            let hint = "looked for `access_key` and `secret_key` in the template, then for ALICLOUD_ACCESS_KEY and \
-                        ALICLOUD_SECRET_KEY in the environment; `--local` needs none";
-            self.fault("access_key", NO_CREDENTIALS, hint);
-        }
-        found
-    }
-
-    fn region(&mut self, config: &Config, setup: &Setup) -> Option<RegionId> {
-        let region = given(&config.region).map(str::to_owned).or_else(|| setup.env("ALICLOUD_REGION"));
-        if region.is_none() {
-            let message = "region option or ALICLOUD_REGION must be provided in template file or environment variables.";
-            self.fault("region", message, "such as `cn-beijing`");
-        }
-        region.map(RegionId::from)
-    }
-
-    fn image(&mut self, config: &Config) -> Option<String> {
-        if let Some(name) = given(&config.image_name) {
-            self.image_name(name);
-        } else {
-            self.fault("image_name", "image_name must be specified", "");
-        }
-        if let Some(family) = given(&config.target_image_family) {
-            self.family(family);
-        }
-        if given(&config.boot_mode).is_some_and(|mode| !["BIOS", "UEFI", "UEFI-Preferred"].contains(&mode)) {
-            self.fault("boot_mode", "boot_mode should to be one of 'BIOS', 'UEFI' or 'UEFI-Preferred'", "");
-        }
-        if config.tags.len() + config.tag.len() > 20 {
-            self.fault("tags", "more than 20 tags", "the cloud takes at most 20 tags a resource");
-        }
+    fn run_tags(&mut self, config: &Config) {
         // Kiln's own three tags take their place among the twenty.
         if config.run_tags.len() > 17 {
             self.fault(
@@ -266,34 +174,6 @@ impl Check<'_> {
                 "more than 17 run_tags",
                 "the cloud takes 20 tags a resource; Kiln needs three",
             );
-        }
-        given(&config.image_name).map(str::to_owned)
-    }
-
-    fn image_name(&mut self, name: &str) {
-        if !(2..=128).contains(&name.len()) {
-            self.fault("image_name", "image_name must less than 128 letters and more than 1 letters", "");
-        }
-        if name.starts_with("http://") || name.starts_with("https://") {
-            self.fault("image_name", "image_name can't start with 'http://' or 'https://'", "");
-        }
-        if name.contains(char::is_whitespace) {
-            self.fault("image_name", "image_name can't include spaces", "");
-        }
-    }
-
-    fn family(&mut self, family: &str) {
-        if ["aliyun", "acs:", "http://", "https://"].iter().any(|prefix| family.starts_with(prefix)) {
-            let message = "target_image_family can't start with 'aliyun', 'acs:', 'http://' or 'https://'";
-            return self.fault("target_image_family", message, "");
-        }
-        let rest = |letter: char| letter.is_alphanumeric() || "_-.:".contains(letter);
-        let well_formed =
-            family.chars().next().is_some_and(char::is_alphabetic) && family.chars().skip(1).all(rest);
-        if !well_formed || !(2..=128).contains(&family.chars().count()) {
-            let message = "target_image_family should be [2, 128] English or Chinese characters. It must begin with an \
-                           uppercase/lowercase letter or a Chinese character, and may contain numbers, '_' or '-'";
-            self.fault("target_image_family", message, "");
         }
     }
 
@@ -399,9 +279,6 @@ impl Check<'_> {
         Some(UserData::new(bytes))
     }
 }
-
-const NO_CREDENTIALS: &str = "(ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY) or ram_role_name option must be set in \
-                              template file or environment variables.";
 
 #[cfg(test)]
 mod tests {

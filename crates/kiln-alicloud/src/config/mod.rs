@@ -1,74 +1,28 @@
 //! The builder's fields, as templates write them. Each is decoded, checked in `check` and used; there is none that is
 //! only accepted.
 
+mod access;
 mod check;
 mod disk;
+mod image;
 
 use std::collections::BTreeMap;
 
-use kiln_core::Secret;
 use kiln_remote::config::CommunicatorConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(crate) use access::{Access, AccessConfig};
 pub(crate) use check::{DEFAULT_BANDWIDTH, KeyPlan, Plan, Public, Source, given};
-pub(crate) use disk::DiskConfig;
+pub(crate) use image::{ImageConfig, ImagePlan};
 
 /// Builder `alicloud-ecs`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(default)]
 pub(crate) struct Config {
-    /// Access key id. From `ALICLOUD_ACCESS_KEY` if unset.
-    pub access_key: Option<String>,
-    /// Access key secret. From `ALICLOUD_SECRET_KEY` if unset.
-    pub secret_key: Option<Secret>,
-    /// Token of temporary credentials. From `SECURITY_TOKEN` if the key comes from the environment.
-    pub security_token: Option<Secret>,
-    /// **Required.** Region to build in, such as `cn-beijing`. From `ALICLOUD_REGION` if unset.
-    pub region: Option<String>,
-    /// Do not check that the region exists.
-    pub skip_region_validation: bool,
-    /// Also find source images that are not offered any more.
-    pub skip_image_validation: bool,
-    /// Host (or URL) of the ECS API in `region`, for private clouds; VPC calls follow it unless
-    /// `ALICLOUD_VPC_ENDPOINT` is set.
-    pub custom_endpoint_ecs: Option<String>,
-
-    /// **Required.** Name of the image: 2 to 128 characters, no spaces, not beginning with `http://` or `https://`.
-    pub image_name: Option<String>,
-    /// Version of the image, 1 to 40 characters.
-    pub image_version: Option<String>,
-    /// Description of the image, 2 to 256 characters.
-    pub image_description: Option<String>,
-    /// Resource group of the image.
-    pub resource_group_id: Option<String>,
-    /// Accounts the image is shared with.
-    pub image_share_account: Vec<String>,
-    /// Accounts the image is no longer shared with.
-    pub image_unshare_account: Vec<String>,
-    /// Delete existing images of exactly this name (own ones only) before the image is made. `-force` sets it.
-    pub image_force_delete: bool,
-    /// Delete their snapshots too. `-force` sets it.
-    pub image_force_delete_snapshots: bool,
-    /// Make the image from a snapshot of the system disk alone.
-    pub image_ignore_data_disks: bool,
-    /// Provision, but make no image.
-    pub skip_create_image: bool,
-    /// Tags of the image and its snapshots.
-    pub tags: BTreeMap<String, String>,
-    /// Further tags, one a block; wins over an equal key of `tags`.
-    pub tag: Vec<TagConfig>,
-    /// Family the image becomes the newest of.
-    pub target_image_family: Option<String>,
-    /// Boot mode of the image: `BIOS`, `UEFI` or `UEFI-Preferred`.
-    pub boot_mode: Option<String>,
-    /// Seconds to wait for snapshot and image; 3600 by default.
-    pub wait_snapshot_ready_timeout: Option<i64>,
-
-    /// The system disk of the temporary instance.
-    pub system_disk_mapping: DiskConfig,
-    /// Data disks of the temporary instance; they become part of the image unless `image_ignore_data_disks` is set.
-    pub image_disk_mappings: Vec<DiskConfig>,
+    /// Who builds and where.
+    #[serde(flatten)]
+    pub access: AccessConfig,
 
     /// **Required.** Type of the temporary instance, such as `ecs.g7.large`.
     pub instance_type: Option<String>,
@@ -116,22 +70,11 @@ pub(crate) struct Config {
     pub user_data: Option<String>,
     /// File whose bytes are the user data.
     pub user_data_file: Option<String>,
-    /// Stop the instance by force.
-    pub force_stop_instance: bool,
-    /// Do not stop the instance: a provisioner does.
-    pub disable_stop_instance: bool,
 
+    /// What becomes of the instance.
+    #[serde(flatten)]
+    pub image: ImageConfig,
     /// How to reach the instance.
     #[serde(flatten)]
     pub communicator: CommunicatorConfig,
-}
-
-/// One `tag`.
-#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
-#[serde(default)]
-pub(crate) struct TagConfig {
-    /// Key of the tag.
-    pub key: String,
-    /// Value of the tag.
-    pub value: String,
 }

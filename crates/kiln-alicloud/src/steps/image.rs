@@ -21,11 +21,11 @@ pub(crate) struct Made {
 }
 
 pub(crate) async fn make(site: &Site<'_>, instance: &InstanceId, snapshot: Option<&Held>) -> Result<Made> {
-    let (plan, config) = (site.plan, &site.plan.config);
-    site.cx.events.say(format!("Creating image: {}", plan.image_name)).await;
-    let before = own_images(&site.cloud, &plan.image_name).await.doing("Error querying alicloud image")?;
+    let (plan, config) = (&site.plan.image, &site.plan.config.image);
+    site.cx.events.say(format!("Creating image: {}", plan.name)).await;
+    let before = own_images(&site.cloud, &plan.name).await.doing("Error querying alicloud image")?;
     let needs = snapshot.map_or(&[][..], |_| &[Kind::Snapshot]);
-    let mut intent = Intent { name: Some(plan.image_name.clone()), ..site.intent(Kind::Image, needs) };
+    let mut intent = Intent { name: Some(plan.name.clone()), ..site.intent(Kind::Image, needs) };
     if !before.is_empty() {
         let ids: Vec<&str> = before.iter().map(|image| image.image_id.as_str()).collect();
         intent.place.insert(BEFORE.to_owned(), ids.join(","));
@@ -33,7 +33,7 @@ pub(crate) async fn make(site: &Site<'_>, instance: &InstanceId, snapshot: Optio
     let text = |field: &Option<String>| given(field).map(str::to_owned);
     let request = CreateImage {
         client_token: Some(intent.token.clone()),
-        image_name: plan.image_name.clone(),
+        image_name: plan.name.clone(),
         image_version: text(&config.image_version),
         description: text(&config.image_description),
         image_family: text(&config.target_image_family),
@@ -73,7 +73,7 @@ async fn available(site: &Site<'_>, id: &ImageId) -> Result<Image> {
             None => Verdict::not_yet("not listed"),
         })
     };
-    let waited = site.cloud.wait(format!("image `{id}`"), site.plan.snapshot_timeout, &[], probe).await;
+    let waited = site.cloud.wait(format!("image `{id}`"), site.plan.image.snapshot_timeout, &[], probe).await;
     waited.doing("Timeout waiting for image to be created").map_err(raise_timeout)
 }
 
@@ -82,14 +82,14 @@ pub(crate) async fn tag_snapshots(site: &Site<'_>, image: &Image) -> Result<()> 
     let ids: Vec<String> =
         image.disk_device_mappings.iter().map(|disk| disk.snapshot_id.to_string()).collect();
     let ids: Vec<String> = ids.into_iter().filter(|id| !id.is_empty()).collect();
-    let shown: Vec<String> = site.plan.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect();
+    let shown: Vec<String> = site.plan.image.tags.iter().map(|(key, value)| format!("{key}:{value}")).collect();
     for id in &ids {
         let line = format!("Adding tags(map[{}]) to snapshot: {id}", shown.join(" "));
         site.cx.events.say(line).await;
     }
     // The API takes at most 50 resources a call.
     for portion in ids.chunks(50) {
-        let tags = tags::from_map(&site.plan.tags).collect();
+        let tags = tags::from_map(&site.plan.image.tags).collect();
         let request =
             TagResources { resource_type: ResourceType::Snapshot, resource_ids: portion.to_vec(), tags };
         site.cloud.ecs().tag_resources(&request).await.doing("Error Adding tags to snapshot")?;

@@ -77,8 +77,8 @@ fn request(site: &Site<'_>, parts: &Parts<'_>, token: &str) -> RunInstances {
         io_optimized: config
             .io_optimized
             .map(|optimized| if optimized { "optimized" } else { "none" }.to_owned()),
-        system_disk: config.system_disk_mapping.system(),
-        data_disks: config.image_disk_mappings.iter().map(|disk| disk.data()).collect(),
+        system_disk: config.image.system_disk_mapping.system(),
+        data_disks: config.image.image_disk_mappings.iter().map(|disk| disk.data()).collect(),
         auto_release_time: Some(release_time()),
         tags: tags::temporary(site.cx.run.id(), token, &config.run_tags),
         ..Default::default()

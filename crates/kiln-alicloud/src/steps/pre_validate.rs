@@ -16,7 +16,7 @@ use crate::reclaim::EVERY_STATUS;
 /// own filter also matches names that merely contain it), or if no zone offers the instance type.
 pub(crate) async fn pre_validate(site: &Site<'_>) -> Result<ZoneId> {
     let events = &site.cx.events;
-    let (skip_region, skip_name) = (site.plan.config.skip_region_validation, site.plan.force_delete);
+    let (skip_region, skip_name) = (site.plan.config.access.skip_region_validation, site.plan.image.force_delete);
     events
         .say(match skip_region {
             true => {
@@ -40,7 +40,7 @@ pub(crate) async fn pre_validate(site: &Site<'_>) -> Result<ZoneId> {
 }
 
 async fn name_is_free(site: &Site<'_>) -> Result<()> {
-    let name = &site.plan.image_name;
+    let name = &site.plan.image.name;
     let taken = own_images(&site.cloud, name).await.doing("Error querying alicloud image")?;
     let Some(image) = taken.first() else {
         return Ok(());

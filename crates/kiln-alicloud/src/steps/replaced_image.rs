@@ -9,7 +9,7 @@ use crate::build::Site;
 use crate::failure::Doing as _;
 
 pub(crate) async fn delete(site: &Site<'_>) -> Result<()> {
-    let (name, region) = (&site.plan.image_name, &site.plan.region);
+    let (name, region) = (&site.plan.image.name, &site.plan.region);
     let images = own_images(&site.cloud, name).await.doing("Error querying alicloud image")?;
     if !images.is_empty() {
         let line = format!("Deleting duplicated image and snapshot in {region}: {name}");
@@ -28,7 +28,7 @@ async fn delete_one(site: &Site<'_>, image: Image) -> Result<()> {
         Err(error) if !error.is_not_found() => return Err(error).doing("Failed to delete image"),
         _ => {}
     }
-    if !site.plan.force_delete_snapshots {
+    if !site.plan.image.force_delete_snapshots {
         return Ok(());
     }
     for disk in image.disk_device_mappings.into_iter().filter(|disk| !disk.snapshot_id.as_str().is_empty()) {

@@ -11,7 +11,7 @@ use crate::failure::Doing as _;
 const PORTION: usize = 10;
 
 pub(crate) async fn share(site: &Site<'_>, image_id: &ImageId) -> Result<()> {
-    let config = &site.plan.config;
+    let config = &site.plan.config.image;
     for request in requests(image_id, &config.image_share_account, &config.image_unshare_account) {
         let done = site.cloud.ecs().modify_image_share_permission(&request).await;
         done.doing("Failed modifying image share permissions")?;

@@ -49,7 +49,7 @@ pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Re
         })
     };
     let waited =
-        site.cloud.wait(format!("snapshot `{}`", held.id), site.plan.snapshot_timeout, &[], probe).await;
+        site.cloud.wait(format!("snapshot `{}`", held.id), site.plan.image.snapshot_timeout, &[], probe).await;
     waited.doing("Timeout waiting for snapshot to be created").map_err(raise_timeout)?;
     Ok(held)
 }

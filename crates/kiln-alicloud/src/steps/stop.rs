@@ -9,7 +9,7 @@ use crate::build::Site;
 use crate::failure::Doing as _;
 
 pub(crate) async fn stop(site: &Site<'_>, id: &InstanceId) -> Result<()> {
-    let (events, config) = (&site.cx.events, &site.plan.config);
+    let (events, config) = (&site.cx.events, &site.plan.config.image);
     if !config.disable_stop_instance {
         events.say(format!("Stopping instance: {id}")).await;
         let force_stop = Some(config.force_stop_instance);
