@@ -12,6 +12,7 @@ use kiln_remote::connect::Pace;
 use kiln_remote::dial::Dialer;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::Access;
 use crate::failure::Doing as _;
 
 /// Tells the value of an environment variable.
@@ -51,7 +52,7 @@ impl Setup {
 #[derive(Clone)]
 pub(crate) struct Cloud {
     setup: Setup,
-    credentials: Credentials,
+    access: Access,
     client: Client,
     region: RegionId,
     place: BTreeMap<String, String>,
@@ -60,37 +61,31 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// Returns the account of `credentials`. Nothing is sent.
-    pub(crate) fn connect(
-        setup: &Setup,
-        credentials: Credentials,
-        region: &RegionId,
-        custom_endpoint_ecs: Option<&str>,
-    ) -> Result<Cloud> {
+    /// Returns the account of `access`. Nothing is sent.
+    pub(crate) fn connect(setup: &Setup, access: &Access) -> Result<Cloud> {
         let mut endpoints =
             Endpoints::from_env(|name| setup.env(name)).doing("read the endpoints of the environment")?;
-        if let Some(endpoint) = custom_endpoint_ecs {
+        if let Some(endpoint) = &access.endpoint_ecs {
             endpoints = endpoints.with(Product::Ecs, endpoint).doing("read `custom_endpoint_ecs`")?;
         }
-        let provider = Arc::new(alicloud_api::credentials::StaticCredentials(credentials.clone()));
         let config = ClientConfig {
             endpoints,
             poll_floor: setup.poll_floor,
             user_agent: concat!("Kiln/", env!("CARGO_PKG_VERSION")).to_owned(),
-            ..ClientConfig::new(provider as Arc<dyn alicloud_api::CredentialsProvider>, region.clone())
+            ..ClientConfig::new(Arc::clone(&access.provider), access.region.clone())
         };
         let client = Client::new(config).doing("make a client")?;
         let mut place = setup.place.clone();
-        place.insert(REGION.to_owned(), region.to_string());
-        if let Some(endpoint) = custom_endpoint_ecs {
-            place.insert(CUSTOM_ENDPOINT.to_owned(), endpoint.to_owned());
+        place.insert(REGION.to_owned(), access.region.to_string());
+        if let Some(endpoint) = &access.endpoint_ecs {
+            place.insert(CUSTOM_ENDPOINT.to_owned(), endpoint.clone());
         }
         let (poll_floor, cancel) = (setup.poll_floor, CancellationToken::new());
         Ok(Cloud {
             setup: setup.clone(),
-            credentials,
+            access: access.clone(),
             client,
-            region: region.clone(),
+            region: access.region.clone(),
             place,
             poll_floor,
             cancel,
@@ -103,7 +98,7 @@ impl Cloud {
             .env_credentials()
             .ok_or_else(|| Error::new("no credentials: set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY"))?;
         let region = setup.env("ALICLOUD_REGION").unwrap_or_else(|| "cn-hangzhou".to_owned());
-        Cloud::connect(setup, credentials, &region.into(), None)
+        Cloud::connect(setup, &Access::from_keys(credentials, region.into(), "the environment"))
     }
 
     /// Returns the same account with waits and calls that end when `cancel` does.
@@ -119,7 +114,8 @@ impl Cloud {
         if endpoint == self.place.get(CUSTOM_ENDPOINT) {
             return Ok(self.in_region(region.as_str()));
         }
-        Cloud::connect(&self.setup, self.credentials.clone(), &region, endpoint.map(String::as_str))
+        let access = Access { region, endpoint_ecs: endpoint.cloned(), ..self.access.clone() };
+        Cloud::connect(&self.setup, &access)
     }
 
     /// Returns the same account in another region.
