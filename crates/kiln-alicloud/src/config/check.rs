@@ -1,8 +1,6 @@
 //! What is wrong with a configuration, all at once and in Packer's words and order: access, image, communicator, run.
 //! What passes is a [`Plan`]: nothing in it can still be missing.
 
-use std::path::Path;
-
 use alicloud_api::{RegionId, UserData};
 use kiln_core::diagnostic::Fault;
 use kiln_core::scope::Scope;
@@ -11,6 +9,7 @@ use kiln_remote::config::Resolved;
 use kiln_remote::connect::ConnectConfig;
 use kiln_remote::keys::KeyKind;
 
+use super::launch::{AddressPlan, Source, address_plan};
 use super::{Access, Config, ImagePlan};
 use crate::cloud::Setup;
 
@@ -29,12 +28,6 @@ pub(crate) struct Plan {
     pub user_data: Option<UserData>,
 }
 
-/// What to start from.
-pub(crate) enum Source {
-    Image(String),
-    Family(String),
-}
-
 /// How to get in.
 pub(crate) struct Login {
     pub connect: Box<ConnectConfig>,
@@ -51,29 +44,6 @@ pub(crate) enum KeyPlan {
     /// None: a password, or a key that is in the source image.
     None,
 }
-
-/// Which address the instance gets, and which one we connect to (the three-way reading of
-/// `associate_public_ip_address`).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AddressPlan {
-    pub public: Public,
-    pub connect_private: bool,
-}
-
-/// The public address, if any.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Public {
-    /// The instance's own, given at creation.
-    Own,
-    /// An elastic address of the account, bound during the build.
-    Eip(String),
-    None,
-}
-
-/// What an EIP gets when nothing is said; an instance without a figure gets no address at all.
-pub(crate) const DEFAULT_BANDWIDTH: u32 = 5;
-/// The API's limit, before encoding.
-const USER_DATA_MAX: usize = 32 * 1024;
 
 impl Plan {
     /// Returns the texts that must not be shown.
@@ -104,11 +74,11 @@ impl Plan {
         let mut check = Check { settings, faults: Vec::new() };
         let access = check.access(&config.access, setup);
         let image = check.image(&config.image, scope);
-        check.run_tags(&config);
+        check.run_tags(&config.launch);
         let login = check.login(&config, scope);
-        let (instance_type, source) = check.source(&config);
-        let user_data = check.user_data(&config, scope);
-        let address = address_plan(&config);
+        let (instance_type, source) = check.source(&config.launch);
+        let user_data = check.user_data(&config.launch, scope);
+        let address = address_plan(&config.launch);
         let parts = (access, image, login, instance_type, source);
         let (
             Some(access),
@@ -137,17 +107,6 @@ impl Plan {
     }
 }
 
-fn address_plan(config: &Config) -> AddressPlan {
-    let eip = given(&config.eip_id).map(str::to_owned);
-    let wants_public = config.associate_public_ip_address;
-    let public = match (config.ssh_private_ip, wants_public, eip) {
-        (false, _, Some(eip)) | (true, Some(true), Some(eip)) => Public::Eip(eip),
-        (false, None | Some(true), None) | (true, Some(true), None) => Public::Own,
-        (false, Some(false), None) | (true, None | Some(false), _) => Public::None,
-    };
-    AddressPlan { connect_private: config.ssh_private_ip || public == Public::None, public }
-}
-
 /// Returns the text of a field that is set and not empty.
 pub(crate) fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|text| !text.is_empty())
@@ -164,17 +123,6 @@ impl Check<'_> {
         let span = self.settings.get(field).and_then(|value| value.span.clone());
         let fault = Fault::new(message).at(span.or_else(|| self.settings.span.clone()));
         self.faults.push(if hint.is_empty() { fault } else { fault.hint(hint) });
-    }
-
-    fn run_tags(&mut self, config: &Config) {
-        // Kiln's own three tags take their place among the twenty.
-        if config.run_tags.len() > 17 {
-            self.fault(
-                "run_tags",
-                "more than 17 run_tags",
-                "the cloud takes 20 tags a resource; Kiln needs three",
-            );
-        }
     }
 
     fn login(&mut self, config: &Config, scope: &Scope) -> Option<Login> {
@@ -222,88 +170,5 @@ impl Check<'_> {
             return None;
         }
         Some(KeyPlan::Temporary { name, kind })
-    }
-
-    fn source(&mut self, config: &Config) -> (Option<String>, Option<Source>) {
-        let instance_type = given(&config.instance_type).map(str::to_owned);
-        if instance_type.is_none() {
-            self.fault("instance_type", "An alicloud_instance_type must be specified", "set `instance_type`");
-        }
-        let spaced = |text: &str| text.trim() != text;
-        let source = match (given(&config.source_image), given(&config.image_family)) {
-            (None, None) => {
-                self.fault("source_image", "A source_image must be specified", "or an `image_family`");
-                None
-            }
-            (Some(_), Some(_)) => {
-                let message = "An image_family and source_image can not be specified at the same time. Please use only \
-                               one.";
-                self.fault("image_family", message, "");
-                None
-            }
-            (Some(image), None) if spaced(image) => {
-                self.fault("source_image", "The source_image can't include spaces", "");
-                None
-            }
-            (None, Some(family)) if spaced(family) => {
-                self.fault("image_family", "The image_family can't include spaces", "");
-                None
-            }
-            (Some(image), None) => Some(Source::Image(image.to_owned())),
-            (None, Some(family)) => Some(Source::Family(family.to_owned())),
-        };
-        (instance_type, source)
-    }
-
-    fn user_data(&mut self, config: &Config, scope: &Scope) -> Option<UserData> {
-        let bytes = match (given(&config.user_data), given(&config.user_data_file)) {
-            (None, None) => return None,
-            (Some(_), Some(_)) => {
-                self.fault("user_data_file", "Only one of user_data or user_data_file can be specified.", "");
-                return None;
-            }
-            (Some(text), None) => text.as_bytes().to_vec(),
-            (None, Some(file)) => match scope.world.read_bytes(Path::new(file)) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    let hint = format!("{error}; the path is relative to the working directory");
-                    self.fault("user_data_file", format!("user_data_file not found: {file}"), &hint);
-                    return None;
-                }
-            },
-        };
-        if bytes.len() > USER_DATA_MAX {
-            let message = format!("user data of {} bytes", bytes.len());
-            self.fault("user_data", message, "the cloud takes at most 32 KiB before encoding");
-        }
-        Some(UserData::new(bytes))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn associate_public_ip_address_has_three_readings() {
-        let cases = [
-            ((false, None, None), (Public::Own, false)),
-            ((false, Some(true), None), (Public::Own, false)),
-            ((false, Some(false), None), (Public::None, true)),
-            ((false, None, Some("eip-1")), (Public::Eip("eip-1".into()), false)),
-            ((false, Some(false), Some("eip-1")), (Public::Eip("eip-1".into()), false)),
-            ((true, None, None), (Public::None, true)),
-            ((true, Some(true), None), (Public::Own, true)),
-            ((true, None, Some("eip-1")), (Public::None, true)),
-        ];
-        for ((private, associate, eip), (public, connect_private)) in cases {
-            let config = Config {
-                ssh_private_ip: private,
-                associate_public_ip_address: associate,
-                eip_id: eip.map(str::to_owned),
-                ..Config::default()
-            };
-            assert_eq!(address_plan(&config), AddressPlan { public, connect_private }, "{config:?}");
-        }
     }
 }

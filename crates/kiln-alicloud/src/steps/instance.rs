@@ -62,32 +62,33 @@ fn request(site: &Site<'_>, parts: &Parts<'_>, token: &str) -> RunInstances {
         client_token: Some(token.to_owned()),
         image_id: Some(parts.source.id.clone()),
         instance_type: Some(site.plan.instance_type.clone()),
-        instance_name: text(&config.instance_name),
+        instance_name: text(&config.launch.instance_name),
         amount: Some(1),
         zone_id: Some(parts.subnet.zone.clone()),
         vswitch_id: Some(parts.subnet.id.clone()),
         security_group_id: Some(parts.security_group.clone()),
-        internet_charge_type: given(&config.internet_charge_type).map(charge_type),
+        internet_charge_type: given(&config.launch.internet_charge_type).map(charge_type),
         internet_max_bandwidth_out: bandwidth(site),
         key_pair_name: parts.key.name.clone(),
         password: password.map(|password| alicloud_api::Secret::new(password.expose())),
         user_data: site.plan.user_data.clone(),
-        ram_role_name: text(&config.ecs_ram_role_name),
-        security_enhancement_strategy: text(&config.security_enhancement_strategy),
+        ram_role_name: text(&config.launch.ecs_ram_role_name),
+        security_enhancement_strategy: text(&config.launch.security_enhancement_strategy),
         io_optimized: config
+            .launch
             .io_optimized
             .map(|optimized| if optimized { "optimized" } else { "none" }.to_owned()),
         system_disk: config.image.system_disk_mapping.system(),
         data_disks: config.image.image_disk_mappings.iter().map(|disk| disk.data()).collect(),
         auto_release_time: Some(release_time()),
-        tags: tags::temporary(site.cx.run.id(), token, &config.run_tags),
+        tags: tags::temporary(site.cx.run.id(), token, &config.launch.run_tags),
         ..Default::default()
     }
 }
 
 /// A figure above zero makes the cloud give the instance a public address of its own.
 fn bandwidth(site: &Site<'_>) -> Option<u32> {
-    let given = site.plan.config.internet_max_bandwidth_out;
+    let given = site.plan.config.launch.internet_max_bandwidth_out;
     let given = given.and_then(|bandwidth| u32::try_from(bandwidth).ok()).filter(|bandwidth| *bandwidth > 0);
     match site.plan.address.public {
         Public::Own => Some(given.unwrap_or(DEFAULT_BANDWIDTH)),

@@ -66,7 +66,7 @@ async fn temporary(site: &Site<'_>, lane: &Lane, name: Option<&str>, kind: KeyKi
     let request = ImportKeyPair {
         key_pair_name: name.clone(),
         public_key_body: pair.public_line().trim_end().to_owned(),
-        tags: tags::temporary(run.id(), &intent.token, &site.plan.config.run_tags),
+        tags: tags::temporary(run.id(), &intent.token, &site.plan.config.launch.run_tags),
         ..Default::default()
     };
     let import = || async {

@@ -55,7 +55,7 @@ async fn name_is_free(site: &Site<'_>) -> Result<()> {
 /// The template's zone, that of its vSwitch, or the first that has the instance type in stock.
 async fn zone(site: &Site<'_>) -> Result<ZoneId> {
     let config = &site.plan.config;
-    match (given(&config.zone_id), given(&config.vswitch_id)) {
+    match (given(&config.launch.zone_id), given(&config.launch.vswitch_id)) {
         (Some(zone), _) => Ok(zone.into()),
         // Its zone is what counts then.
         (None, Some(_)) => Ok(ZoneId::default()),

@@ -13,7 +13,7 @@ use crate::reclaim::Kind;
 use crate::tags;
 
 pub(crate) async fn find_or_make(site: &Site<'_>, lane: &Lane, vpc_id: VpcId) -> Result<SecurityGroupId> {
-    match given(&site.plan.config.security_group_id) {
+    match given(&site.plan.config.launch.security_group_id) {
         Some(id) => existing(site, id, vpc_id).await,
         None => make(site, lane, vpc_id).await,
     }
@@ -42,9 +42,9 @@ async fn make(site: &Site<'_>, lane: &Lane, vpc_id: VpcId) -> Result<SecurityGro
     let intent = site.intent(Kind::SecurityGroup, &[Kind::Vpc]);
     let request = CreateSecurityGroup {
         client_token: Some(intent.token.clone()),
-        security_group_name: given(&config.security_group_name).map(str::to_owned),
+        security_group_name: given(&config.launch.security_group_name).map(str::to_owned),
         vpc_id: Some(vpc_id),
-        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.run_tags),
+        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.launch.run_tags),
         ..Default::default()
     };
     let create = || async {

@@ -24,7 +24,7 @@ pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Re
     let request = CreateSnapshot {
         client_token: Some(intent.token.clone()),
         disk_id: disk.clone(),
-        tags: tags::temporary(site.cx.run.id(), &intent.token, &site.plan.config.run_tags),
+        tags: tags::temporary(site.cx.run.id(), &intent.token, &site.plan.config.launch.run_tags),
         ..Default::default()
     };
     let create = || async {

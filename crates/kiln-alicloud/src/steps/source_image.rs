@@ -33,7 +33,7 @@ pub(crate) async fn find(site: &Site<'_>, lane: &Lane) -> Result<SourceImage> {
 }
 
 async fn by_id(site: &Site<'_>, id: &str) -> Result<SourceImage> {
-    let show_expired = site.plan.config.skip_image_validation.then_some(true);
+    let show_expired = site.plan.config.access.skip_image_validation.then_some(true);
     let request = DescribeImages { image_id: Some(id.into()), show_expired, ..Default::default() };
     let ecs = site.cloud.ecs();
     let mut images = ecs.describe_images(&request).await.doing("Error querying alicloud image")?.images;

@@ -21,7 +21,7 @@ pub(crate) async fn find_or_make(site: &Site<'_>, lane: &Lane, known: Option<Vpc
     if let Some(id) = known {
         return Ok(id);
     }
-    match given(&site.plan.config.vpc_id) {
+    match given(&site.plan.config.launch.vpc_id) {
         Some(id) => existing(site, id).await,
         None => make(site, lane).await,
     }
@@ -44,9 +44,9 @@ async fn make(site: &Site<'_>, lane: &Lane) -> Result<VpcId> {
     let intent = site.intent(Kind::Vpc, &[]);
     let request = CreateVpc {
         client_token: Some(intent.token.clone()),
-        cidr_block: Some(given(&config.vpc_cidr_block).unwrap_or(DEFAULT_BLOCK).to_owned()),
-        vpc_name: given(&config.vpc_name).map(str::to_owned),
-        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.run_tags),
+        cidr_block: Some(given(&config.launch.vpc_cidr_block).unwrap_or(DEFAULT_BLOCK).to_owned()),
+        vpc_name: given(&config.launch.vpc_name).map(str::to_owned),
+        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.launch.run_tags),
         ..Default::default()
     };
     let create = || async {

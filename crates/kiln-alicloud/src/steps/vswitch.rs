@@ -24,12 +24,12 @@ pub(crate) struct Subnet {
 /// Returns the vSwitch the template names, with its VPC.
 pub(crate) async fn existing(site: &Site<'_>) -> Result<Option<VSwitch>> {
     let config = &site.plan.config;
-    let Some(id) = given(&config.vswitch_id) else {
+    let Some(id) = given(&config.launch.vswitch_id) else {
         return Ok(None);
     };
     let request = DescribeVSwitches {
         vswitch_id: Some(id.into()),
-        vpc_id: given(&config.vpc_id).map(Into::into),
+        vpc_id: given(&config.launch.vpc_id).map(Into::into),
         ..Default::default()
     };
     let answer = site.cloud.vpc().describe_vswitches(&request).await.doing("Failed querying vswitch")?;
@@ -50,9 +50,9 @@ pub(crate) async fn make(site: &Site<'_>, lane: &Lane, vpc_id: VpcId, zone: Zone
         client_token: Some(intent.token.clone()),
         vpc_id,
         zone_id: zone.clone(),
-        cidr_block: given(&config.vpc_cidr_block).unwrap_or(DEFAULT_BLOCK).to_owned(),
-        vswitch_name: given(&config.vswitch_name).map(str::to_owned),
-        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.run_tags),
+        cidr_block: given(&config.launch.vpc_cidr_block).unwrap_or(DEFAULT_BLOCK).to_owned(),
+        vswitch_name: given(&config.launch.vswitch_name).map(str::to_owned),
+        tags: tags::temporary(site.cx.run.id(), &intent.token, &config.launch.run_tags),
         ..Default::default()
     };
     let create = || async {
