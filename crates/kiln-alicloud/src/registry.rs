@@ -60,13 +60,8 @@ impl Factory<dyn Builder> for AlicloudEcsFactory {
     fn prepare(&self, settings: &Value, scope: &Scope) -> Preparation<dyn Builder> {
         let config: Config = kiln_core::decode::decode(settings, scope)?;
         let plan = Plan::check(config, settings, scope, &self.setup)?;
-        let cloud = Cloud::connect(
-            &self.setup,
-            plan.credentials.clone(),
-            &plan.region,
-            plan.config.custom_endpoint_ecs.as_deref(),
-        )
-        .map_err(|error| vec![failure::fault(&error)])?;
+        let cloud =
+            Cloud::connect(&self.setup, &plan.access).map_err(|error| vec![failure::fault(&error)])?;
         let warnings = plan.warnings(scope);
         let builder = AlicloudEcs { plan: Arc::new(plan), cloud, setup: self.setup.clone() };
         let generated = ["SourceImageName"].map(str::to_owned).to_vec();
