@@ -8,6 +8,7 @@ use async_trait::async_trait;
 use tokio_util::sync::CancellationToken;
 
 use crate::artifact::Artifact;
+use crate::commons::Commons;
 use crate::communicator::Communicator;
 use crate::diagnostic::Fault;
 use crate::error::{Error, Result};
@@ -164,6 +165,8 @@ pub trait StepPolicy: Send + Sync {
 pub struct BuildContext {
     /// The ledger: every effect goes through it.
     pub run: Run,
+    /// What the builds of the run make once and use together.
+    pub commons: Commons,
     /// Where to say what happens.
     pub events: Events,
     /// Set when the build should stop. Ends waits; an effect that has begun is finished and recorded.

@@ -26,6 +26,7 @@ pub mod error;
 pub mod prompt;
 
 // What happened.
+pub mod commons;
 pub mod event;
 pub mod ledger;
 pub mod reclaim;

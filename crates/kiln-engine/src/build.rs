@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use futures_util::FutureExt as _;
 use kiln_core::artifact::Artifact;
+use kiln_core::commons::Commons;
 use kiln_core::component::BuildContext;
 use kiln_core::error::{Error, Result};
 use kiln_core::event::{ArtifactSummary, BuildResult, EventKind, Events, Outcome};
@@ -30,12 +31,17 @@ pub(crate) struct Ended {
 }
 
 /// Runs one build. Never fails: what went wrong is in the answer.
-pub(crate) async fn run_build(engine: &Engine, journal: &Arc<dyn Journal>, build: PreparedBuild) -> Ended {
+pub(crate) async fn run_build(
+    engine: &Engine,
+    journal: &Arc<dyn Journal>,
+    commons: &Commons,
+    build: PreparedBuild,
+) -> Ended {
     let begun = Instant::now();
     let name = build.planned.name.clone();
     let events = engine.events.for_build(&name);
     events.emit(EventKind::BuildStarted).await;
-    let result = Attempt::new(engine, journal, build, events.clone()).run().await;
+    let result = Attempt::new(engine, journal, commons, build, events.clone()).run().await;
     let stopped = engine.interrupt.stop.is_cancelled();
     let (outcome, error, artifacts) = match result {
         Ok(artifacts) => (Outcome::Done, None, artifacts),
@@ -75,6 +81,7 @@ struct Attempt<'a> {
     build: PreparedBuild,
     events: Events,
     run: Run,
+    commons: Commons,
     unwinder: Arc<Unwinder>,
     policy: Arc<Policy>,
     provisioning: Arc<Provisioning>,
@@ -84,10 +91,12 @@ impl<'a> Attempt<'a> {
     fn new(
         engine: &'a Engine,
         journal: &'a Arc<dyn Journal>,
+        commons: &Commons,
         build: PreparedBuild,
         events: Events,
     ) -> Attempt<'a> {
         let interrupt = &engine.interrupt;
+        let commons = commons.for_build(build.builder.reclaim());
         let unwinder = Unwinder::new(build.builder.reclaim(), events.clone(), interrupt.hurry.clone());
         let unwinder = Arc::new(unwinder);
         let run = Run::new(
@@ -117,7 +126,7 @@ impl<'a> Attempt<'a> {
             values: Mutex::default(),
         };
         let (policy, provisioning) = (Arc::new(policy), Arc::new(provisioning));
-        Attempt { engine, journal, build, events, run, unwinder, policy, provisioning }
+        Attempt { engine, journal, build, events, run, commons, unwinder, policy, provisioning }
     }
 
     async fn run(self) -> Result<Vec<Artifact>> {
@@ -128,6 +137,7 @@ impl<'a> Attempt<'a> {
         self.journal.append(started).await.map_err(|error| Error::new("begin the build").source(error))?;
         let cx = BuildContext {
             run: self.run.clone(),
+            commons: self.commons.clone(),
             events: self.events.clone(),
             cancel: self.engine.interrupt.stop.clone(),
             scope: Arc::new(self.build.scope.clone()),
@@ -137,7 +147,7 @@ impl<'a> Attempt<'a> {
         match survive(self.build.builder.build(&cx)).await {
             Ok(artifact) => {
                 self.policy.pause_before_cleanup().await;
-                let left = self.unwind(Reason::Finished).await;
+                let left = self.unwind_and_leave(Reason::Finished).await;
                 self.tell_left(&left).await;
                 match artifact {
                     Some(artifact) => self.post_process(artifact).await,
@@ -153,11 +163,13 @@ impl<'a> Attempt<'a> {
             Decision::CleanUp => {
                 self.policy.pause_before_cleanup().await;
                 let error = self.provisioning.clean_up_after(error).await;
-                let left = self.unwind(Reason::FailedOrCancelled).await;
+                let left = self.unwind_and_leave(Reason::FailedOrCancelled).await;
                 self.tell_left(&left).await;
                 error
             }
             Decision::Abort => {
+                self.commons.abandon();
+                self.commons.leave();
                 let mut error = error;
                 let mut skip = None;
                 if self.engine.options.on_error == OnError::RunCleanupProvisioner {
@@ -165,10 +177,33 @@ impl<'a> Attempt<'a> {
                     skip = Some("StepProvision");
                 }
                 self.policy.say_aborted(&error, skip).await;
-                self.tell_left(&self.run.held()).await;
+                let shared = self.commons.held().into_iter().map(|(resource, _)| resource);
+                let left: Vec<Resource> = self.run.held().into_iter().chain(shared).collect();
+                self.tell_left(&left).await;
                 error
             }
         }
+    }
+
+    /// Deletes what the build still holds at the end of its builder, and what the run shared if no other builder
+    /// needs it any more.
+    async fn unwind_and_leave(&self, reason: Reason) -> Vec<Resource> {
+        if self.commons.is_last() && !self.commons.is_abandoned() {
+            // Together, so that the lines keep their order.
+            let left = self.unwind_all(reason).await;
+            self.commons.leave();
+            return left;
+        }
+        let mut left = self.unwind(reason).await;
+        if left.iter().any(|resource| self.stands_on_commons(resource)) {
+            // The last build need not try for minutes to delete what this one's remains stand on.
+            self.commons.abandon();
+            left.extend(self.commons.held().into_iter().map(|(resource, _)| resource));
+        }
+        if self.commons.leave() && !self.commons.is_abandoned() {
+            left.extend(self.unwind_all(reason).await);
+        }
+        left
     }
 
     /// Deletes what the build still holds; a step of its own among the build's, if there is anything.
@@ -180,20 +215,22 @@ impl<'a> Attempt<'a> {
         self.events.timed("clean-up", work).await.unwrap_or_default()
     }
 
-    /// What is left is never silent: its ids and the command that deletes it.
-    async fn tell_left(&self, left: &[Resource]) {
-        if left.is_empty() {
-            return;
+    fn stands_on_commons(&self, resource: &Resource) -> bool {
+        let shared = self.commons.held();
+        let needed = |key: &String| shared.iter().any(|(resource, _)| resource.intent.key == *key);
+        resource.intent.needs.iter().any(needed)
+    }
+
+    async fn unwind_all(&self, reason: Reason) -> Vec<Resource> {
+        if self.commons.held().is_empty() {
+            return self.unwind(reason).await;
         }
-        let ids: Vec<String> =
-            left.iter().filter_map(|resource| Some(format!("`{}`", resource.id.as_ref()?))).collect();
-        let ids = if ids.is_empty() {
-            "something whose creation was not answered".to_owned()
-        } else {
-            ids.join(", ")
-        };
-        let text = format!("left behind: {ids}; `kiln gc {}` deletes it", self.engine.options.run_id);
-        self.events.emit(EventKind::Hint { text }).await;
+        let work = async { Ok(self.unwinder.unwind_all(Some(&self.run), &self.commons, reason).await) };
+        self.events.timed("clean-up", work).await.unwrap_or_default()
+    }
+
+    async fn tell_left(&self, left: &[Resource]) {
+        tell_left(&self.events, &self.engine.options.run_id, left).await;
     }
 
     async fn post_process(&self, artifact: Artifact) -> Result<Vec<Artifact>> {
@@ -234,6 +271,21 @@ impl<'a> Attempt<'a> {
             false => error.hint(format!("`{}` was made all the same, and is kept", artifact.id)),
         }
     }
+}
+
+/// What is left is never silent: its ids and the command that deletes it.
+pub(crate) async fn tell_left(events: &Events, run: &str, left: &[Resource]) {
+    if left.is_empty() {
+        return;
+    }
+    let ids: Vec<String> =
+        left.iter().filter_map(|resource| Some(format!("`{}`", resource.id.as_ref()?))).collect();
+    let ids = match ids.is_empty() {
+        true => "something whose creation was not answered".to_owned(),
+        false => ids.join(", "),
+    };
+    let text = format!("left behind: {ids}; `kiln gc {run}` deletes it");
+    events.emit(EventKind::Hint { text }).await;
 }
 
 /// A panic is a defect of ours; it fails this build alone, which is then undone like any other.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use kiln_core::commons::SHARED;
 use kiln_core::error::{Context as _, Error, Result};
 use kiln_core::event::Events;
 use kiln_core::ledger::{Journal, Record, Resource};
@@ -155,6 +156,8 @@ impl Collection<'_> {
     ) -> Result<()> {
         let mut builds: Vec<&String> = left.iter().map(|(build, _)| build).collect();
         builds.dedup();
+        // What the builds shared goes when what stood on it is gone.
+        builds.sort_by_key(|build| *build == SHARED);
         for build in builds {
             let resources: Vec<Resource> = left
                 .iter()
@@ -162,6 +165,14 @@ impl Collection<'_> {
                 .map(|(_, resource)| resource.clone())
                 .collect();
             let books = JournalBooks { journal, build };
+            if build == SHARED && stands_below(&resources, &report.left, &run.id) {
+                let reason = "something that depends on it is still there".to_owned();
+                for resource in resources {
+                    books.note(&resource, &Fate::Left(reason.clone())).await;
+                    report.left.push((run.id.clone(), resource, reason.clone()));
+                }
+                continue;
+            }
             for (resource, fate) in self.unwinder().delete_all(&resources, Reason::Collected, &books).await {
                 match fate {
                     Fate::Gone => report.collected.push((run.id.clone(), resource)),
@@ -223,6 +234,12 @@ impl Collection<'_> {
             }
         }
     }
+}
+
+/// Whether something of `run` that could not be deleted needs one of `resources`.
+fn stands_below(resources: &[Resource], left: &[(String, Resource, String)], run: &str) -> bool {
+    let needed = |key: &String| resources.iter().any(|resource| resource.intent.key == *key);
+    left.iter().any(|(of, left, _)| of == run && left.intent.needs.iter().any(needed))
 }
 
 /// The journal of the run that left something behind.

@@ -13,6 +13,8 @@ use async_trait::async_trait;
 use kiln_core::ledger::{Journal, JournalError, Record};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::options::CrashAfter;
+
 const FILE: &str = "journal.jsonl";
 const LOCK: &str = "lock";
 /// How many records may wait for the disk before their builds do.
@@ -38,7 +40,7 @@ struct Pending {
 
 impl FileJournal {
     /// Makes the run's folder and opens its journal, locked. Blocks; call it off the runtime's threads.
-    pub(crate) fn open(run_dir: &Path, crash_after: Option<u64>) -> io::Result<FileJournal> {
+    pub(crate) fn open(run_dir: &Path, crash_after: Option<CrashAfter>) -> io::Result<FileJournal> {
         DirBuilder::new().recursive(true).mode(0o700).create(run_dir)?;
         let lock = lock_file(run_dir)?;
         lock.try_lock().map_err(|error| match error {
@@ -82,10 +84,10 @@ fn write_all(
     mut file: &File,
     mut written: u64,
     mut pending: mpsc::Receiver<Pending>,
-    crash_after: Option<u64>,
+    crash_after: Option<CrashAfter>,
 ) {
     let mut batch = Vec::with_capacity(QUEUE);
-    let mut left = crash_after;
+    let mut left = crash_after.map(|crash| crash.records);
     // The crash has to come after exactly so many records, so they are then written one by one.
     let most = if crash_after.is_some() { 1 } else { QUEUE };
     while pending.blocking_recv_many(&mut batch, most) > 0 {
@@ -99,8 +101,9 @@ fn write_all(
             Err(_) => {}
         }
         left = left.map(|left| left.saturating_sub(1));
-        if left == Some(0) {
-            std::process::abort();
+        if let (Some(0), Some(CrashAfter { act, .. })) = (left, crash_after) {
+            left = None;
+            act();
         }
         for Pending { done, .. } in batch.drain(..) {
             let copy =

@@ -26,8 +26,17 @@ pub struct Options {
     pub run_id: String,
     /// Where journals live: `STATE/runs/RUN/journal.jsonl`.
     pub state_dir: PathBuf,
-    /// Fault injection for tests of crash safety: the process dies, as if killed, once so many records are on disk.
-    pub crash_after_records: Option<u64>,
+    /// Fault injection for tests of crash safety.
+    pub crash_after_records: Option<CrashAfter>,
+}
+
+/// What is done to this process once so many records are on disk, before anybody acts on the last of them.
+#[derive(Debug, Clone, Copy)]
+pub struct CrashAfter {
+    /// How many records, from 1.
+    pub records: u64,
+    /// What is done, once: the process is killed, or is sent a signal.
+    pub act: fn(),
 }
 
 /// How a user stops a run, in two stages; a third leaves the process and needs nobody here.

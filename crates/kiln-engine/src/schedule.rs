@@ -3,16 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use kiln_core::commons::{Commons, NeverEarly, SHARED};
 use kiln_core::error::{Context as _, Error, Result};
 use kiln_core::event::{BuildResult, EventKind, Outcome};
 use kiln_core::ledger::{FORMAT, Journal, Record};
 use kiln_core::plan::Plan;
+use kiln_core::reclaim::{Reason, ReclaimTable};
+use kiln_core::run::{Recorded, Run};
 use tokio::sync::Semaphore;
 
-use crate::build::{Ended, now, run_build, word};
+use crate::build::{Ended, now, run_build, tell_left, word};
 use crate::journal::{FileJournal, runs_dir};
 use crate::options::Engine;
 use crate::prepare::PreparedBuild;
+use crate::unwind::Unwinder;
 
 /// How a run ended.
 #[derive(Debug)]
@@ -82,6 +86,7 @@ async fn run_all(engine: &Engine, journal: &Arc<dyn Journal>, builds: Vec<Prepar
         (false, limit) => limit.min(Semaphore::MAX_PERMITS),
     };
     let permits = Arc::new(Semaphore::new(limit));
+    let commons = shared_ledger(engine, journal, builds.len());
     let mut tasks = Vec::with_capacity(builds.len());
     for build in builds {
         let name = build.planned.name.clone();
@@ -92,12 +97,15 @@ async fn run_all(engine: &Engine, journal: &Arc<dyn Journal>, builds: Vec<Prepar
             permit = Arc::clone(&permits).acquire_owned() => permit.ok(),
         };
         let task = permit.map(|permit| {
-            let (engine, journal) = (engine.clone(), Arc::clone(journal));
+            let (engine, journal, commons) = (engine.clone(), Arc::clone(journal), commons.clone());
             tokio::spawn(async move {
                 let _permit = permit;
-                run_build(&engine, &journal, build).await
+                run_build(&engine, &journal, &commons, build).await
             })
         });
+        if task.is_none() && commons.leave() && !commons.is_abandoned() {
+            delete_shared(engine, &commons, &name).await;
+        }
         tasks.push((name, task));
     }
     let mut ended = Vec::with_capacity(tasks.len());
@@ -106,11 +114,32 @@ async fn run_all(engine: &Engine, journal: &Arc<dyn Journal>, builds: Vec<Prepar
             None => never_started(name),
             Some(task) => match task.await {
                 Ok(build) => build,
-                Err(panic) => broken(name, &panic, engine).await,
+                Err(panic) => {
+                    // What it held may stand on what is shared; `gc` deletes both.
+                    commons.abandon();
+                    broken(name, &panic, engine).await
+                }
             },
         });
     }
     ended
+}
+
+/// Returns the ledger of what `builds` builds share.
+fn shared_ledger(engine: &Engine, journal: &Arc<dyn Journal>, builds: usize) -> Commons {
+    let events = engine.events.for_build(SHARED);
+    let releaser = Arc::new(NeverEarly) as _;
+    let run = &engine.options.run_id;
+    let ledger = Run::new(run, SHARED, Arc::clone(journal), events, releaser, Recorded::default());
+    Commons::new(ledger, builds)
+}
+
+/// The last build to end, `last`, is one that never began: nobody else deletes what the others shared.
+async fn delete_shared(engine: &Engine, commons: &Commons, last: &str) {
+    let events = engine.events.for_build(last);
+    let unwinder = Unwinder::new(ReclaimTable::default(), events.clone(), engine.interrupt.hurry.clone());
+    let left = unwinder.unwind_all(None, commons, Reason::FailedOrCancelled).await;
+    tell_left(&events, &engine.options.run_id, &left).await;
 }
 
 fn never_started(build: String) -> Ended {

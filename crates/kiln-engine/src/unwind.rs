@@ -11,6 +11,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use kiln_core::commons::Commons;
 use kiln_core::error::{Error, ErrorKind, Result};
 use kiln_core::event::Events;
 use kiln_core::ledger::Resource;
@@ -38,6 +39,8 @@ pub(crate) struct Unwinder {
     early: Mutex<Vec<(u32, Vec<Announcement>)>>,
     /// Resources whose deletion is under way elsewhere, so that nobody deletes twice.
     busy: Mutex<BTreeMap<String, Arc<Mutex<()>>>>,
+    /// How to delete what was made by another build, by key: its account may be another.
+    adopted: RwLock<BTreeMap<String, Arc<dyn Reclaim>>>,
     /// Keys of what resisted: reported once, not fought for again by a second unwinding.
     resisted: Mutex<BTreeSet<String>>,
 }
@@ -58,6 +61,7 @@ impl Unwinder {
             hurry,
             early: Mutex::default(),
             busy: Mutex::default(),
+            adopted: RwLock::default(),
             resisted: Mutex::default(),
         }
     }
@@ -67,14 +71,42 @@ impl Unwinder {
         self.table.write().unwrap_or_else(PoisonError::into_inner).extend(table);
     }
 
-    fn row(&self, kind: &str) -> Result<Arc<dyn Reclaim>> {
-        self.table.read().unwrap_or_else(PoisonError::into_inner).get(kind).cloned()
+    fn row(&self, resource: &Resource) -> Result<Arc<dyn Reclaim>> {
+        let adopted = self.adopted.read().unwrap_or_else(PoisonError::into_inner);
+        match adopted.get(&resource.intent.key) {
+            Some(reclaim) => Ok(Arc::clone(reclaim)),
+            None => {
+                self.table.read().unwrap_or_else(PoisonError::into_inner).get(&resource.intent.kind).cloned()
+            }
+        }
     }
 
     /// Deletes everything `run` still holds and records what became of it. Returns what is left of what has not
     /// been reported before.
     pub(crate) async fn unwind(&self, run: &Run, reason: Reason) -> Vec<Resource> {
         let fates = self.delete_all(&run.held(), reason, run).await;
+        let left = fates.into_iter().filter(|(_, fate)| matches!(fate, Fate::Left(_)));
+        left.map(|(resource, _)| resource).collect()
+    }
+
+    /// Deletes what all builds of the run shared, together with what its last build still holds (`own`), as
+    /// [`Unwinder::unwind`].
+    pub(crate) async fn unwind_all(
+        &self,
+        own: Option<&Run>,
+        commons: &Commons,
+        reason: Reason,
+    ) -> Vec<Resource> {
+        let mut resources = own.map(Run::held).unwrap_or_default();
+        let mut shared = BTreeSet::new();
+        for (resource, reclaim) in commons.held() {
+            let key = resource.intent.key.clone();
+            self.adopted.write().unwrap_or_else(PoisonError::into_inner).insert(key.clone(), reclaim);
+            shared.insert(key);
+            resources.push(resource);
+        }
+        let books = JointBooks { own, commons: commons.ledger(), shared };
+        let fates = self.delete_all(&resources, reason, &books).await;
         let left = fates.into_iter().filter(|(_, fate)| matches!(fate, Fate::Left(_)));
         left.map(|(resource, _)| resource).collect()
     }
@@ -132,7 +164,7 @@ impl Unwinder {
     }
 
     async fn try_delete(&self, resource: &Resource) -> Result<()> {
-        let reclaim = self.row(&resource.intent.kind)?;
+        let reclaim = self.row(resource)?;
         let deadline = Instant::now() + DEADLINE;
         let mut pause = PAUSES.0;
         loop {
@@ -185,6 +217,21 @@ impl Books for Run {
     }
 }
 
+/// The books of a build and of what it shared.
+struct JointBooks<'a> {
+    own: Option<&'a Run>,
+    commons: &'a Run,
+    shared: BTreeSet<String>,
+}
+
+#[async_trait]
+impl Books for JointBooks<'_> {
+    async fn note(&self, resource: &Resource, fate: &Fate) {
+        let own = self.own.filter(|_| !self.shared.contains(&resource.intent.key));
+        own.unwrap_or(self.commons).note(resource, fate).await;
+    }
+}
+
 /// Deletes what is known, or first looks for what the intent may have created.
 async fn delete_once(reclaim: &dyn Reclaim, resource: &Resource, cancel: &CancellationToken) -> Result<()> {
     if resource.id.is_some() {
@@ -224,7 +271,7 @@ impl Releaser for Unwinder {
     async fn release(&self, resource: &Resource) -> Result<()> {
         let turn = Arc::clone(self.busy.lock().await.entry(resource.intent.key.clone()).or_default());
         let _turn = turn.lock().await;
-        let reclaim = self.row(&resource.intent.kind)?;
+        let reclaim = self.row(resource)?;
         delete_until(Instant::now() + DEADLINE, reclaim.as_ref(), resource, &self.hurry).await?;
         let lines = reclaim.announce(resource, Reason::Finished);
         self.early.lock().await.push((reclaim.rank(), lines));
@@ -255,7 +302,7 @@ impl<'a> Lines<'a> {
             started: true,
         });
         let known = resources.iter().filter_map(|resource| {
-            let reclaim = unwinder.row(&resource.intent.kind).ok()?;
+            let reclaim = unwinder.row(resource).ok()?;
             let announcements = reclaim.announce(resource, reason);
             Some(Line {
                 key: Some(resource.intent.key.clone()),

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use kiln_components::register;
 use kiln_core::artifact::Artifact;
 use kiln_core::communicator::Communicator;
+use kiln_core::commons::Commons;
 use kiln_core::component::{
     BuildContext, PostProcessContext, PostProcessed, ProvisionContext, ProvisionHook, Registry, StepPolicy,
 };
@@ -122,6 +123,7 @@ impl Room {
         let prepared = registry().builders[kind].prepare(&Value::from(&settings), &self.scope);
         let builder = prepared.map_err(told).unwrap().component;
         let cx = BuildContext {
+            commons: Commons::new(self.run(), 1),
             run: self.run(),
             events: self.events.clone(),
             cancel: self.cancel.clone(),

@@ -301,3 +301,44 @@ async fn what_resisted_by_journal_is_not_fought_for_again_by_tag() {
     let report = gc(&bench, |options| options.sweeps = sweeps).await;
     assert_eq!((report.left.len(), bench.cloud.left()), (1, vec!["a".to_owned(), "b".to_owned()]));
 }
+
+/// A run that died with a shared network below the machines of two builds.
+fn died_sharing(bench: &Bench) {
+    let shared = "(shared)";
+    for thing in ["net-1", "vm-1", "vm-2"] {
+        bench.cloud.create(thing, "");
+    }
+    write(
+        bench.dir.path(),
+        DEAD,
+        &[
+            started(DEAD),
+            intended(shared, "net", "net/cn", &[]),
+            acquired(shared, "net/cn", "net-1"),
+            intended("web", "machine", "machine", &["net/cn"]),
+            acquired("web", "machine", "vm-1"),
+            intended("db", "machine", "machine", &["net/cn"]),
+            acquired("db", "machine", "vm-2"),
+        ],
+    );
+}
+
+#[tokio::test]
+async fn what_builds_shared_goes_after_all_that_stood_on_it() {
+    let bench = Bench::new();
+    died_sharing(&bench);
+    gc(&bench, |_| {}).await;
+    assert_eq!(bench.cloud.left(), [""; 0]);
+    assert_eq!(bench.cloud.log().last().map(String::as_str), Some("delete net-1"));
+}
+
+#[tokio::test]
+async fn what_builds_shared_is_not_tried_below_something_that_resists() {
+    let bench = Bench::new();
+    died_sharing(&bench);
+    bench.cloud.fail("vm-1", &[ErrorKind::Refused]);
+    let report = gc(&bench, |_| {}).await;
+    assert_eq!(bench.cloud.left(), ["net-1", "vm-1"]);
+    assert!(!bench.cloud.log().contains(&"delete net-1".to_owned()));
+    assert_eq!(report.left.len(), 2);
+}

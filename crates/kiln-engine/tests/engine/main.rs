@@ -5,6 +5,7 @@
 mod support;
 
 mod cancel;
+mod commons;
 mod gc;
 mod on_error;
 mod post_process;
