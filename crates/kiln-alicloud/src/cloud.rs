@@ -123,6 +123,11 @@ impl Cloud {
         Cloud { region: region.into(), ..self.clone() }
     }
 
+    /// Returns what tells this account from others of the same run; not secret.
+    pub(crate) fn identity(&self) -> &str {
+        &self.access.identity
+    }
+
     pub(crate) fn region(&self) -> &RegionId {
         &self.region
     }

@@ -41,6 +41,9 @@ pub(crate) struct Access {
     pub region: RegionId,
     /// Where the credentials come from, in words; nothing secret.
     pub source: String,
+    /// Tells this account from others in the same run (builds of one account share a network): the source, and what
+    /// names the account there, such as the access key id, the profile or the role. Stands in journals; not secret.
+    pub identity: String,
     /// What must not be shown, as far as it is known before anything is asked.
     pub secrets: Vec<Secret>,
     /// Host or URL of the ECS API.
@@ -50,12 +53,14 @@ pub(crate) struct Access {
 impl Access {
     /// Returns the access of a plain key, for builders with fields and variables of their own.
     pub(crate) fn from_keys(credentials: Credentials, region: RegionId, source: &str) -> Access {
+        let identity = format!("{source}: {}", credentials.access_key_id);
         let mut secrets = vec![Secret::new(credentials.access_key_secret.expose())];
         secrets.extend(credentials.security_token.as_ref().map(|token| Secret::new(token.expose())));
         Access {
             provider: Arc::new(StaticCredentials(credentials)),
             region,
             source: source.to_owned(),
+            identity,
             secrets,
             endpoint_ecs: None,
         }
