@@ -80,6 +80,16 @@ async fn tls_client(
         .map_err(|error| unusable("make the HTTPS client").with_source(error.without_url()))
 }
 
+/// Returns a client that asks `endpoint` from the local address `from`, never through a proxy.
+pub(crate) async fn direct_client(endpoint: &Endpoint, from: std::net::IpAddr) -> Result<reqwest::Client> {
+    let direct = |builder: reqwest::ClientBuilder| builder.no_proxy().local_address(from);
+    if endpoint.is_tls() {
+        return tls_client(direct).await;
+    }
+    let made = direct(builder(tls_config(RootCertStore::empty()))).build();
+    made.map_err(|error| Error::new(ErrorKind::Config, "make the HTTP client").with_source(error))
+}
+
 fn builder(tls: TlsConfig) -> reqwest::ClientBuilder {
     reqwest::Client::builder()
         .tls_backend_preconfigured(tls)

@@ -48,6 +48,7 @@ mod answer;
 mod http;
 mod limit;
 mod observe;
+mod own_address;
 mod page;
 mod refusal;
 mod retry;
@@ -70,6 +71,7 @@ pub use id::{
 };
 pub use limit::{Limits, Rate};
 pub use observe::{CallObserver, CallOutcome, CallRecord};
+pub use own_address::own_address;
 pub use page::{PAGES_MAX, Paged, Turn};
 pub use retry::RetryPolicy;
 pub use secret::{Secret, UserData};

@@ -458,6 +458,39 @@ action!(
     Ecs.get_instance_console_output(GetInstanceConsoleOutput) -> GetInstanceConsoleOutputAnswer, Read, 10 s
 );
 
+/// Asks for a picture of an instance's screen. The instance must run; one call in ten seconds.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct GetInstanceScreenshot {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// Whether a sleeping screen is woken.
+    pub wake_up: Option<bool>,
+}
+
+/// A picture of an instance's screen.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct GetInstanceScreenshotAnswer {
+    /// The instance.
+    pub instance_id: InstanceId,
+    /// The picture, a JPEG as base64.
+    pub screenshot: String,
+}
+
+impl GetInstanceScreenshotAnswer {
+    /// Returns the JPEG; `None` if there is none or it is no base64.
+    pub fn jpeg(&self) -> Option<Vec<u8>> {
+        use base64::{Engine, prelude::BASE64_STANDARD};
+        BASE64_STANDARD.decode(self.screenshot.trim()).ok().filter(|bytes| !bytes.is_empty())
+    }
+}
+
+action!(
+    /// Returns a picture of an instance's screen.
+    Ecs.get_instance_screenshot(GetInstanceScreenshot) -> GetInstanceScreenshotAnswer, Read, 10 s
+);
+
 /// Gives an instance of the classic network a public address.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 #[serde(rename_all = "PascalCase")]

@@ -193,6 +193,8 @@ pub struct SecurityGroupRule {
     pub dest_cidr_ip: String,
     /// `Accept` or `Drop`.
     pub policy: String,
+    /// 1 (first) to 100.
+    pub priority: String,
 }
 
 action!(
