@@ -1,6 +1,7 @@
 //! Chores, in Rust so that they run wherever cargo does: `cargo xtask test`, `cargo xtask bench`, `cargo xtask docs`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the person at the terminal")]
 
+mod api_facts;
 mod bench;
 mod docs;
 mod machine;
@@ -16,6 +17,7 @@ usage: cargo xtask CHORE
   test [ARGS]   installs what the tests need where it may, then runs all of them (ARGS go to the test runner)
   bench [NAME]  measures against the peer in one run and prints ratios (all, or: version validate build)
   docs          writes the generated parts of docs/ anew
+  api-facts     writes anew which parameters the real API has, from the models of the official SDKs
 ";
 
 fn main() -> ExitCode {
@@ -26,6 +28,7 @@ fn main() -> ExitCode {
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
         Some("docs") => docs::run(),
+        Some("api-facts") => api_facts::run(),
         Some("help" | "-h" | "--help") => {
             print!("{HELP}");
             return ExitCode::SUCCESS;

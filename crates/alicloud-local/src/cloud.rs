@@ -114,6 +114,7 @@ impl Cloud {
             clock,
             state: Mutex::new(Book { state, number: 0 }),
             nonces: Nonces::default(),
+            ignore_unknown_parameters: options.ignore_unknown_parameters,
             machines: Machines::new(host, notes.clone(), halted),
             notes,
             journal: Mutex::default(),
@@ -286,6 +287,7 @@ pub struct Inner {
     pub(crate) addresses: AddressMode,
     pub(crate) clock: Clock,
     pub(crate) nonces: Nonces,
+    pub(crate) ignore_unknown_parameters: bool,
     disk_limit: Option<u64>,
     /// Never held across an await.
     state: Mutex<Book>,

@@ -35,6 +35,7 @@ mod timings;
 pub mod instance;
 
 pub use cloud::{Cloud, StartError};
+pub use api::actions;
 pub use faults::{FaultEffect, FaultRule};
 pub use instance::{HelperProgram, helper_main};
 pub use inventory::{

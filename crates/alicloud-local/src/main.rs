@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use alicloud_local::{AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, helper_main};
+use alicloud_local::{AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, actions, helper_main};
 use tokio::signal::unix::{SignalKind, signal};
 
 /// The word by which this program knows that it is started as the helper of an instance.
@@ -23,7 +23,10 @@ alicloud-local: an embedded Alibaba Cloud
   --with FILE            what the account owns already (JSON)
   --loopback-ssh PORT    instances listen on loopback addresses of their own, on this port
   --seed NUMBER          make ids and credentials from this number
+  --ignore-unknown-parameters
+                         pass over parameters that an action does not have, as the real API does
   --allow-no-sandbox     serve the API even where instances cannot have a machine
+  --actions              list the actions served, and end
 ";
 
 fn main() -> ExitCode {
@@ -33,6 +36,10 @@ fn main() -> ExitCode {
     }
     if args.iter().any(|arg| arg == "--help" || arg == "-h") {
         print!("{HELP}");
+        return ExitCode::SUCCESS;
+    }
+    if args.iter().any(|arg| arg == "--actions") {
+        actions().for_each(|(product, action)| println!("{product} {action}"));
         return ExitCode::SUCCESS;
     }
     match run(&args) {
@@ -62,8 +69,13 @@ fn options(args: &[OsString], helper: HelperProgram) -> Result<CloudOptions, Any
     let mut rest = args.iter();
     while let Some(arg) = rest.next() {
         let name = arg.to_string_lossy().into_owned();
-        if name == "--allow-no-sandbox" {
-            options.allow_no_sandbox = true;
+        let switch = match name.as_str() {
+            "--allow-no-sandbox" => Some(&mut options.allow_no_sandbox),
+            "--ignore-unknown-parameters" => Some(&mut options.ignore_unknown_parameters),
+            _ => None,
+        };
+        if let Some(switch) = switch {
+            *switch = true;
             continue;
         }
         let value =

@@ -38,6 +38,8 @@ pub struct CloudOptions {
     pub helper: HelperProgram,
     /// What is to go wrong, besides what the inventory says.
     pub faults: Vec<FaultRule>,
+    /// Whether parameters that an action does not have are passed over, as the real gateway does, and not refused.
+    pub ignore_unknown_parameters: bool,
     /// Whether to serve the API where no sandbox can be had: instances then have no machine.
     pub allow_no_sandbox: bool,
 }
@@ -54,6 +56,7 @@ impl CloudOptions {
             seed: rand::random(),
             helper,
             faults: Vec::new(),
+            ignore_unknown_parameters: false,
             allow_no_sandbox: false,
         }
     }

@@ -33,6 +33,15 @@ impl ApiError {
         }
     }
 
+    /// A parameter that the action does not have. The code is ours: the real gateway passes over such parameters.
+    pub fn unknown(name: &str, action: &str) -> ApiError {
+        ApiError {
+            status: 400,
+            code: "InvalidParameter.Unknown".to_owned(),
+            message: format!("{action} has no parameter \"{name}\"."),
+        }
+    }
+
     /// A parameter whose value makes no sense.
     pub fn invalid(name: &str) -> ApiError {
         ApiError {

@@ -2,12 +2,14 @@
 
 mod context;
 mod error;
+mod facts;
 mod params;
 
 pub use context::{
     Consoles, Cx, Effect, Folders, Outcome, PAGE_50, PAGE_100, ecs_tags, proper_name, vpc_tags,
 };
 pub use error::{ApiError, refuse};
+pub use facts::check;
 pub use params::Params;
 
 use serde_json::Value;
@@ -50,6 +52,11 @@ impl Product {
         }
         let word = word.split('-').next().unwrap_or(word);
         PRODUCTS.iter().find(|(_, _, of)| *of == word).map(|(product, _, _)| *product)
+    }
+
+    /// Returns the product of a name.
+    pub fn named(name: &str) -> Option<Product> {
+        PRODUCTS.iter().map(|(product, _, _)| *product).find(|product| product.name() == name)
     }
 
     /// Returns the product's name as it is written in journals.
@@ -111,7 +118,24 @@ pub const fn write(
 /// Finds an action. The actions of networks and elastic addresses are served under the version of Ecs too, where
 /// they once were.
 pub fn find(product: Product, name: &str) -> Option<&'static Action> {
-    let tables: &[&[Action]] = match product {
+    tables(product).iter().flat_map(|table| table.iter()).find(|action| action.name == name)
+}
+
+/// Returns the actions of all products.
+pub fn all() -> impl Iterator<Item = (Product, &'static str)> {
+    PRODUCTS.iter().flat_map(|(product, _, _)| {
+        let actions = tables(*product).iter().flat_map(|table| table.iter());
+        actions.map(|action| (*product, action.name))
+    })
+}
+
+/// Returns the actions this cloud serves: product and name, in the order of its tables.
+pub fn actions() -> impl Iterator<Item = (&'static str, &'static str)> {
+    all().map(|(product, action)| (product.name(), action))
+}
+
+fn tables(product: Product) -> &'static [&'static [Action]] {
+    match product {
         Product::Ecs => &[
             crate::ecs::regions::ACTIONS,
             crate::ecs::images::ACTIONS,
@@ -132,8 +156,7 @@ pub fn find(product: Product, name: &str) -> Option<&'static Action> {
         Product::Sts => &[crate::access::STS],
         Product::Ram => &[crate::access::RAM],
         Product::Location => &[crate::access::LOCATION],
-    };
-    tables.iter().flat_map(|table| table.iter()).find(|action| action.name == name)
+    }
 }
 
 #[cfg(test)]

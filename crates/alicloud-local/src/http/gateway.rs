@@ -166,7 +166,7 @@ async fn call(
         }
     }
     let result = match authenticate(cloud, request, product, name) {
-        Ok((caller, action)) => act(cloud, request, &caller, action, params, outcome).await,
+        Ok((caller, product, action)) => act(cloud, request, &caller, product, action, params, outcome).await,
         Err(error) => Err(error),
     };
     match (result, after) {
@@ -191,7 +191,7 @@ fn authenticate(
     request: &Request,
     product: Option<Product>,
     name: &str,
-) -> Result<(Caller, &'static Action), ApiError> {
+) -> Result<(Caller, Product, &'static Action), ApiError> {
     if request.method != Method::GET && request.method != Method::POST {
         return Err(refuse("UnsupportedHTTPMethod"));
     }
@@ -209,17 +209,21 @@ fn authenticate(
     let now = Moment(Timestamp::now().as_millisecond());
     let caller =
         cloud.with_state(|state| signature::verify(request, state, &cloud.nonces, now, cloud.clock.now()))?;
-    Ok((caller, action))
+    Ok((caller, product, action))
 }
 
 async fn act(
     cloud: &Arc<Inner>,
     request: &Request,
     caller: &Caller,
+    product: Product,
     action: &'static Action,
     params: &Params,
     outcome: Outcome,
 ) -> Result<serde_json::Value, ApiError> {
+    if !cloud.ignore_unknown_parameters {
+        api::check(product, action.name, params)?;
+    }
     let region = params.get("RegionId").or_else(|| request.host_region()).map(str::to_owned);
     for name in action.required {
         // The region may stand in the host name instead.

@@ -50,6 +50,11 @@ const FLAGS: &[Flag] = &[
         kind: Kind::Number("N"),
         help: "Where instances listen on their loopback addresses. (Default: 22 if this process may, else 2222)",
     },
+    Flag {
+        name: "ignore-unknown-parameters",
+        kind: Kind::Bool(false),
+        help: "Passes over parameters that an action does not have, as the real one does, and does not refuse them.",
+    },
 ];
 
 /// The row of the table.
@@ -80,6 +85,7 @@ fn run(cx: &Invocation) -> Outcome {
         })?;
     }
     options.addresses = AddressMode::Loopback { port: ssh_port(cx)? };
+    options.ignore_unknown_parameters = cx.flags.is_on("ignore-unknown-parameters", false);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()

@@ -149,3 +149,19 @@ async fn the_location_service_tells_host_names() {
     assert_eq!(answer["Endpoints"]["Endpoint"][0]["Endpoint"], "ecs.cn-beijing.aliyuncs.com");
     world.cloud.shutdown().await;
 }
+
+#[tokio::test]
+async fn a_parameter_that_the_action_does_not_have_is_refused_unless_that_is_switched_off() {
+    let world = World::new().await;
+    let misspelt = [("RegionId", "cn-beijing"), ("VpcName", "net"), ("CidrBlok", "172.16.0.0/16")];
+    assert_eq!(world.refused("CreateVpc", &misspelt).await, "InvalidParameter.Unknown");
+    let nested = [("RegionId", "cn-beijing"), ("Tag.1.Name", "a")];
+    assert_eq!(world.refused("CreateVpc", &nested).await, "InvalidParameter.Unknown");
+    let typed = [("RegionId", "cn-beijing"), ("DryRun", "perhaps")];
+    assert_eq!(world.refused("CreateVpc", &typed).await, "InvalidParameter.DryRun");
+    assert!(world.cloud.inventory().vpcs.is_empty());
+    world.cloud.shutdown().await;
+    let lenient = World::started(|options| options.ignore_unknown_parameters = true).await;
+    lenient.ok("CreateVpc", &misspelt).await;
+    lenient.cloud.shutdown().await;
+}

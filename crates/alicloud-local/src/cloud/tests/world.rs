@@ -29,15 +29,23 @@ impl World {
     }
 
     pub async fn with(inventory: &str, state_dir: Option<&Path>) -> World {
+        World::started(|options| {
+            options.state_dir = state_dir.map(Path::to_owned);
+            options.inventory = Some(Inventory::from_json(inventory).unwrap());
+        })
+        .await
+    }
+
+    /// Starts one with options of its own.
+    pub async fn started(set: impl FnOnce(&mut CloudOptions)) -> World {
         let host = FakeHost::default();
         let log = Arc::clone(&host.log);
-        let options = CloudOptions {
+        let mut options = CloudOptions {
             seed: 1,
-            state_dir: state_dir.map(Path::to_owned),
-            inventory: Some(Inventory::from_json(inventory).unwrap()),
             addresses: AddressMode::Mapped,
             ..CloudOptions::new(HelperProgram { path: "unused".into(), args: Vec::new() })
         };
+        set(&mut options);
         let clock = Clock::frozen(Moment::parse(START).unwrap());
         let cloud = Cloud::start_with(options, clock, Some(Arc::new(host))).await.unwrap();
         let client = Client::new(&cloud.endpoint(), cloud.credentials());
