@@ -20,6 +20,11 @@ impl Moment {
         Moment(self.0.saturating_add(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
     }
 
+    /// Returns the moment that lies `duration` earlier.
+    pub fn minus(self, duration: Duration) -> Moment {
+        Moment(self.0.saturating_sub(i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)))
+    }
+
     /// Returns the time from `earlier` to this moment, zero when it lies before it.
     pub fn since(self, earlier: Moment) -> Duration {
         Duration::from_millis(u64::try_from(self.0 - earlier.0).unwrap_or(0))
@@ -33,6 +38,11 @@ impl Moment {
     /// Writes the moment as Ecs writes the times of instances: `2026-01-02T03:04Z`.
     pub fn to_minutes(self) -> String {
         self.format("%Y-%m-%dT%H:%MZ")
+    }
+
+    /// Writes the moment without a zone: `2026-01-02 03:04:05`.
+    pub fn to_plain_seconds(self) -> String {
+        self.format("%Y-%m-%d %H:%M:%S")
     }
 
     /// Reads `2026-01-02T03:04:05Z`, with or without seconds.

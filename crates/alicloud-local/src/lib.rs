@@ -25,6 +25,7 @@ mod journal;
 mod machines;
 mod model;
 mod note;
+mod screenshot;
 mod settle;
 mod store;
 

@@ -11,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{broadcast, mpsc};
 use tokio_util::task::TaskTracker;
 
-use crate::api::Consoles;
+use crate::api::{Console, Consoles};
 use crate::instance::MachineSpec;
 use crate::note::Note;
 
@@ -124,7 +124,7 @@ impl Machines {
 }
 
 impl Consoles for Machines {
-    fn console(&self, instance: &str) -> Vec<u8> {
+    fn console(&self, instance: &str) -> Console {
         let guests = self.guests.lock().unwrap_or_else(PoisonError::into_inner);
         guests.get(instance).map(|running| running.guest.console()).unwrap_or_default()
     }

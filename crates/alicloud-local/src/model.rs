@@ -332,6 +332,9 @@ pub struct Instance {
     /// From when on its machine answers.
     pub reachable_at: Option<Moment>,
     pub deleting: bool,
+    /// When its screen was last pictured.
+    #[serde(default)]
+    pub screenshot_at: Option<Moment>,
     /// What its system disk was made of: the names of layers, bottom first.
     pub layers: Vec<String>,
 }

@@ -53,10 +53,19 @@ pub enum Outcome {
     Fails,
 }
 
+/// What a machine has written to its console.
+#[derive(Clone, Debug, Default)]
+pub struct Console {
+    /// The last part of it.
+    pub text: Vec<u8>,
+    /// For how long nothing was added, in real time.
+    pub silent: Duration,
+}
+
 /// Whoever can read what machines write to their consoles.
 pub trait Consoles {
     /// Returns what an instance's machine has written so far.
-    fn console(&self, instance: &str) -> Vec<u8>;
+    fn console(&self, instance: &str) -> Console;
 }
 
 /// The context of one call.

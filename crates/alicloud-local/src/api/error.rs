@@ -83,6 +83,7 @@ const KNOWN: &[(&str, u16, &str)] = &[
         400,
         "Specified SecurityToken mismatch with the AccessKey.",
     ),
+    ("Throttling", 400, "Request was denied due to request throttling."),
     ("Throttling.User", 400, "Request was denied due to user flow control."),
     ("ServiceUnavailable", 503, "The request has failed due to a temporary failure of the server."),
     (

@@ -6,7 +6,7 @@ mod facts;
 mod params;
 
 pub use context::{
-    Consoles, Cx, Effect, Folders, Outcome, PAGE_50, PAGE_100, ecs_tags, proper_name, vpc_tags,
+    Console, Consoles, Cx, Effect, Folders, Outcome, PAGE_50, PAGE_100, ecs_tags, proper_name, vpc_tags,
 };
 pub use error::{ApiError, refuse};
 pub use facts::check;
@@ -140,6 +140,7 @@ fn tables(product: Product) -> &'static [&'static [Action]] {
             crate::ecs::regions::ACTIONS,
             crate::ecs::images::ACTIONS,
             crate::ecs::instances::ACTIONS,
+            crate::ecs::console::ACTIONS,
             crate::ecs::key_pairs::ACTIONS,
             crate::ecs::security_groups::ACTIONS,
             crate::ecs::disks::ACTIONS,

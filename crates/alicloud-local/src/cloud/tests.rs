@@ -2,6 +2,7 @@
 //! what is asked of them.
 
 mod build;
+mod console;
 mod faults;
 mod gateway;
 mod refusals;

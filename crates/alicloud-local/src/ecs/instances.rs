@@ -1,7 +1,5 @@
 //! Instances after they were made: looking, starting, stopping, deleting.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::{images, launch};
@@ -24,7 +22,6 @@ pub const ACTIONS: &[Action] = &[
     write("DeleteInstance", &["InstanceId"], delete),
     write("AllocatePublicIpAddress", &["InstanceId"], allocate_public_address),
     write("ModifyInstanceAutoReleaseTime", &["InstanceId"], modify_auto_release),
-    read("GetInstanceConsoleOutput", &["InstanceId"], console_output),
 ];
 
 fn ip_list(address: Option<&str>) -> Value {
@@ -114,14 +111,14 @@ fn describe_status(cx: &mut Cx<'_>) -> Answer {
     cx.page("InstanceStatuses", "InstanceStatus", items, PAGE_100)
 }
 
-fn owned<'a>(cx: &'a Cx<'_>) -> Result<&'a Instance, ApiError> {
+pub fn owned<'a>(cx: &'a Cx<'_>) -> Result<&'a Instance, ApiError> {
     let found = cx.params.get("InstanceId").and_then(|id| cx.account().instances.get(id));
     found
         .filter(|instance| cx.in_region(&instance.region))
         .ok_or_else(|| refuse("InvalidInstanceId.NotFound"))
 }
 
-fn owned_mut<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Instance, ApiError> {
+pub fn owned_mut<'a>(cx: &'a mut Cx<'_>, id: &str) -> Result<&'a mut Instance, ApiError> {
     cx.account_mut().instances.get_mut(id).ok_or_else(|| refuse("InvalidInstanceId.NotFound"))
 }
 
@@ -130,7 +127,7 @@ fn describe_attribute(cx: &mut Cx<'_>) -> Answer {
 }
 
 /// Refuses unless the instance has this status; while it is being made the code is another.
-fn wants_status(instance: &Instance, wanted: InstanceStatus) -> Result<(), ApiError> {
+pub fn wants_status(instance: &Instance, wanted: InstanceStatus) -> Result<(), ApiError> {
     match instance.stage.now {
         InstanceStatus::Pending => Err(refuse("IncorrectInstanceStatus.Initializing")),
         now if now == wanted && !instance.deleting => Ok(()),
@@ -236,12 +233,4 @@ fn modify_auto_release(cx: &mut Cx<'_>) -> Answer {
     let id = owned(cx)?.id.clone();
     owned_mut(cx, &id)?.auto_release = at;
     Ok(json!({}))
-}
-
-fn console_output(cx: &mut Cx<'_>) -> Answer {
-    let instance = owned(cx)?;
-    let output = cx.consoles.console(&instance.id);
-    Ok(json!({
-        "InstanceId": instance.id, "ConsoleOutput": STANDARD.encode(output), "LastUpdateTime": cx.now().to_seconds(),
-    }))
 }

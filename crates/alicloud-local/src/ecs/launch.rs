@@ -363,6 +363,7 @@ fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError>
         boot_at,
         reachable_at,
         deleting: false,
+        screenshot_at: None,
         layers: order.layers.clone(),
     };
     for disk in &order.disks {

@@ -3,21 +3,20 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Duration;
 
 use russh::keys::{PrivateKey, PublicKey};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+use super::console::Console;
 use super::helper::wire::{End, EnterRequest, InitReport, InitRequest, Task};
 use super::host::MachineHost;
 use super::sandbox::{Live, Sandbox};
 use super::spec::{MachineError, MachineSpec};
 use super::{keys, process, ssh, tree};
-
-/// The console keeps its last part; the real cloud returns 64 KiB too.
-const CONSOLE_BYTES: usize = 64 * 1024;
 
 /// Marks a captured layer that has to be copied before it can be used, since it lies where there
 /// can be no whiteouts.
@@ -42,7 +41,7 @@ pub(crate) struct Shared {
     pub state: watch::Sender<State>,
     pub authorized: RwLock<Vec<PublicKey>>,
     notes: mpsc::Sender<String>,
-    console: Mutex<Vec<u8>>,
+    console: Mutex<Console>,
 }
 
 impl Shared {
@@ -53,17 +52,14 @@ impl Shared {
         }
     }
 
-    pub fn print(&self, text: impl AsRef<[u8]>) {
-        let mut console = self.console.lock().unwrap_or_else(PoisonError::into_inner);
-        console.extend_from_slice(text.as_ref());
-        let excess = console.len().saturating_sub(CONSOLE_BYTES);
-        console.drain(..excess);
+    pub fn console(&self) -> MutexGuard<'_, Console> {
+        self.console.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Tells the server what is simulated. Notes are for people: one that finds the queue full is
     /// on the console still.
     fn note(&self, text: String) {
-        self.print(format!("[simulated] {text}\n"));
+        self.console().service("simulated", &text);
         let _ = self.notes.try_send(text);
     }
 
@@ -143,7 +139,12 @@ impl Machine {
 
     /// Returns the last part of what was printed on the console.
     pub fn console(&self) -> Vec<u8> {
-        self.shared.console.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.read_console().0
+    }
+
+    /// Returns the last part of what was printed on the console, and for how long nothing was.
+    pub(crate) fn read_console(&self) -> (Vec<u8>, Duration) {
+        self.shared.console().read()
     }
 
     /// Replaces the keys that may log in; those that cannot be read are left out. Connections that
@@ -259,7 +260,7 @@ impl Driver {
                     (sandbox, listener) = (again, Some(again_listener));
                 }
                 None => {
-                    self.shared.print("machine: stopped\n");
+                    self.shared.console().kernel("machine: stopped");
                     self.shared.state.send_replace(State::Stopped);
                     if let Some(waiting) = over.waiting {
                         let _ = waiting.send(());
@@ -275,20 +276,10 @@ impl Driver {
     }
 
     fn announce(&self, sandbox: &Sandbox) {
-        let spec = &self.shared.spec;
-        self.shared.print(format!(
-            "machine: {} {} boots as `{}`\n",
-            spec.platform.name, spec.platform.version, spec.id
-        ));
-        for remark in &sandbox.remarks {
-            self.shared.print(format!("machine: {remark}\n"));
-        }
-        match keys::console_blocks(&self.shared.host_keys) {
-            Ok(blocks) => self.shared.print(blocks),
-            Err(error) => self.shared.print(format!("machine: the host keys cannot be shown: {error}\n")),
-        }
-        self.shared.print(format!("\n{} login: ", spec.hostname));
-        self.shared.print("\n");
+        let shared = &self.shared;
+        let mut console = shared.console();
+        console.boot(&shared.spec, &sandbox.remarks, &shared.host_keys);
+        console.ready(&shared.spec);
     }
 
     /// Forwards notes and orders until the guest has ended.
@@ -303,7 +294,9 @@ impl Driver {
                         connections.cancel();
                     }
                     Some(InitReport::Ended(end)) => return Over { end, waiting },
-                    Some(InitReport::Failed { step, .. }) => self.shared.print(format!("machine: {step} failed\n")),
+                    Some(InitReport::Failed { step, .. }) => {
+                        self.shared.console().kernel(&format!("machine: {step} failed"));
+                    }
                     Some(InitReport::Ready { .. }) => {}
                     None => return Over { end: End::Stopped, waiting },
                 },
@@ -333,22 +326,23 @@ impl Driver {
         });
         if let Err(error) = saved.await {
             let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-            self.shared.print(format!("machine: {error}: {cause}\n"));
+            self.shared.console().kernel(&format!("machine: {error}: {cause}"));
         }
     }
 
     async fn restart(&self) -> Option<(Sandbox, TcpListener)> {
-        self.shared.print("machine: restarting\n");
+        self.shared.console().kernel("reboot: Restarting system");
         let started = Sandbox::start(self.shared.host.helper(), &self.request).await;
         let bound = TcpListener::bind(self.address).await;
         match (started, bound) {
             (Ok(sandbox), Ok(listener)) => Some((sandbox, listener)),
             (Err(error), _) => {
-                self.shared.print(format!("machine: {error}\n"));
+                self.shared.console().kernel(&format!("machine: {error}"));
                 None
             }
             (_, Err(error)) => {
-                self.shared.print(format!("machine: listen on `{}`: {error}\n", self.address));
+                let line = format!("machine: listen on `{}`: {error}", self.address);
+                self.shared.console().kernel(&line);
                 None
             }
         }
@@ -373,13 +367,14 @@ async fn run_user_data(shared: Arc<Shared>, live: Live, cancel: CancellationToke
         terminal: false,
     };
     let printed = shared.clone();
-    let run = process::run_to_console(shared.host.helper(), &request, move |bytes| printed.print(bytes));
+    let run =
+        process::run_to_console(shared.host.helper(), &request, move |bytes| printed.console().print(bytes));
     tokio::select! {
         () = cancel.cancelled() => {}
         result = run => match result {
-            Ok(status) if status.success() => shared.print("cloud-init: user data finished\n"),
-            Ok(status) => shared.print(format!("cloud-init: user data failed: {status}\n")),
-            Err(error) => shared.print(format!("cloud-init: user data failed: {error}\n")),
+            Ok(status) if status.success() => shared.console().service("cloud-init", "user data finished"),
+            Ok(status) => shared.console().service("cloud-init", &format!("user data failed: {status}")),
+            Err(error) => shared.console().service("cloud-init", &format!("user data failed: {error}")),
         },
     }
 }

@@ -6,6 +6,7 @@
 //! | `spec` | what a machine is made of, and the errors |
 //! | `host`, `base` | whether sandboxes work here; the lowest layers of guests |
 //! | `machine`, `sandbox` | a machine's life: boot, reboot, stop, capture, destroy |
+//! | `console` | what it writes meanwhile |
 //! | `ssh/`, `process`, `keys` | the SSH server; processes on its channels; host keys |
 //! | `simulated`, `data/` | the programs that are played |
 //! | `helper/` | this program executed again: namespaces, mounts, the file servers |
@@ -36,6 +37,7 @@
 //! and written anew) but not written in place.
 
 mod base;
+mod console;
 mod helper;
 mod host;
 mod keys;

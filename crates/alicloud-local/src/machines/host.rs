@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use tokio::sync::mpsc;
 
+use crate::api::Console;
 use crate::instance::{Machine, MachineHost, MachineSpec};
 
 /// How many times it is looked whether a machine is still held, 5 ms apart.
@@ -25,8 +26,8 @@ pub trait Host: Send + Sync {
 pub trait Guest: Send + Sync {
     /// Where it answers.
     fn address(&self) -> SocketAddr;
-    /// What it has written to its console.
-    fn console(&self) -> Vec<u8>;
+    /// What it has written to its console, and for how long it has been silent.
+    fn console(&self) -> Console;
     /// Returns when it has stopped, by whomever.
     async fn stopped(&self);
     /// Stops it.
@@ -78,8 +79,9 @@ impl Guest for Sandbox {
         self.address
     }
 
-    fn console(&self) -> Vec<u8> {
-        self.machine().map(|machine| machine.console()).unwrap_or_default()
+    fn console(&self) -> Console {
+        let (text, silent) = self.machine().map(|machine| machine.read_console()).unwrap_or_default();
+        Console { text, silent }
     }
 
     async fn stopped(&self) {
@@ -150,8 +152,9 @@ impl Guest for FakeGuest {
         SocketAddr::new(self.spec.listen.ip(), 2222)
     }
 
-    fn console(&self) -> Vec<u8> {
-        format!("{} login:", self.spec.hostname).into_bytes()
+    fn console(&self) -> Console {
+        let text = format!("\u{1b}[1m{}\u{1b}[0m login:", self.spec.hostname).into_bytes();
+        Console { text, silent: Duration::from_secs(60) }
     }
 
     async fn stopped(&self) {

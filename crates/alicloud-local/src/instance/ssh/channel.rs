@@ -72,7 +72,7 @@ impl Opened {
             match process::start(machine.host.helper(), &request, self.terminal.as_ref()).await {
                 Ok(started) => started,
                 Err(error) => {
-                    machine.print(format!("sshd: start a process: {error}\n"));
+                    machine.console().service("sshd", &format!("start a process: {error}"));
                     return false;
                 }
             };

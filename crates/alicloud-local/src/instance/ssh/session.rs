@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use russh::keys::PublicKey;
+use russh::keys::{HashAlg, PublicKey};
 use russh::server::{
     Auth, ChannelOpenHandle, Handler, Msg, PublicKeyOffer, Response, Session as Connection, VerifiedPublicKey,
 };
@@ -20,6 +20,16 @@ use crate::instance::process::{self, TerminalRequest};
 /// What a client may set, as Debian's sshd has it.
 fn may_set(name: &str) -> bool {
     name == "LANG" || name.starts_with("LC_")
+}
+
+const PUBLIC_KEY: &str = "publickey";
+
+/// Names a key without showing it: its kind and its fingerprint.
+fn described(key: &PublicKey) -> String {
+    let name = key.algorithm();
+    let kind = name.as_str().trim_start_matches("ssh-").split('-').next().unwrap_or_default();
+    let kind = kind.to_ascii_uppercase();
+    format!(": {kind} {}", key.fingerprint(HashAlg::Sha256))
 }
 
 pub(super) struct Session {
@@ -52,15 +62,28 @@ impl Session {
             && self.machine.spec.password.as_ref().is_some_and(|own| own.as_bytes() == password)
     }
 
+    /// Writes to the console how an attempt to log in went, as OpenSSH's server words it.
+    fn tell(&self, verdict: &str, method: &str, user: &str, detail: &str) {
+        let (ip, port) = (self.peer.ip(), self.peer.port());
+        let line = format!("{verdict} {method} for {user} from {ip} port {port} ssh2{detail}");
+        self.machine.console().service("sshd", &line);
+    }
+
+    fn refuse(&self, method: &str, user: &str, detail: &str) -> Auth {
+        self.tell("Failed", method, user, detail);
+        self.refusal()
+    }
+
     /// Lets in who has proved his right, if the guest has such a user.
-    async fn let_in(&mut self, user: &str) -> Auth {
+    async fn let_in(&mut self, method: &str, user: &str, detail: &str) -> Auth {
         let Some(request) = self.request(user, Task::LookUp) else { return self.refusal() };
         match process::run_to_console(self.machine.host.helper(), &request, |_| {}).await {
             Ok(status) if status.success() => {
                 user.clone_into(&mut self.user);
+                self.tell("Accepted", method, user, detail);
                 Auth::Accept
             }
-            _ => self.refusal(),
+            _ => self.refuse(method, &format!("invalid user {user}"), detail),
         }
     }
 
@@ -123,18 +146,30 @@ impl Handler for Session {
 
     async fn auth_publickey_offered(
         &mut self,
-        _: &str,
+        user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, russh::Error> {
-        Ok(if self.knows(offer.public_key) { Auth::Accept } else { self.refusal() })
+        if self.knows(offer.public_key) {
+            return Ok(Auth::Accept);
+        }
+        Ok(self.refuse(PUBLIC_KEY, user, &described(offer.public_key)))
     }
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
-        Ok(if self.knows(key.public_key) { self.let_in(user).await } else { self.refusal() })
+        let detail = described(key.public_key);
+        Ok(if self.knows(key.public_key) {
+            self.let_in(PUBLIC_KEY, user, &detail).await
+        } else {
+            self.refuse(PUBLIC_KEY, user, &detail)
+        })
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        Ok(if self.password_fits(password.as_bytes()) { self.let_in(user).await } else { self.refusal() })
+        Ok(if self.password_fits(password.as_bytes()) {
+            self.let_in("password", user, "").await
+        } else {
+            self.refuse("password", user, "")
+        })
     }
 
     async fn auth_keyboard_interactive<'a>(
@@ -152,7 +187,12 @@ impl Handler for Session {
         };
         let answers: Vec<bytes::Bytes> = response.collect();
         let [password] = answers.as_slice() else { return Ok(self.refusal()) };
-        Ok(if self.password_fits(password) { self.let_in(user).await } else { self.refusal() })
+        let method = "keyboard-interactive/pam";
+        Ok(if self.password_fits(password) {
+            self.let_in(method, user, "").await
+        } else {
+            self.refuse(method, user, "")
+        })
     }
 
     async fn channel_open_session(
