@@ -79,8 +79,14 @@ pub struct Image {
     pub size: u32,
     /// `BIOS`, `UEFI` or `UEFI-Preferred`.
     pub boot_mode: String,
+    /// What hardware it is made for.
+    pub features: ImageFeatures,
+    /// Its resource group.
+    pub resource_group_id: String,
     /// Whether it is a copy.
     pub is_copied: bool,
+    /// `True` if it is shared with other accounts.
+    pub is_self_shared: String,
     /// Whether cloud-init works in it (needed for user data).
     pub is_support_cloudinit: bool,
     /// Whether a user other than root may log in.
@@ -110,6 +116,18 @@ pub struct ImageDisk {
     pub disk_type: String,
     /// Progress of a copy.
     pub progress: String,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+}
+
+/// What hardware an image is made for. An unset field of a request leaves the image's own value.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase", default)]
+pub struct ImageFeatures {
+    /// `v2`: instances of it may insist on tokens at the metadata service. Does not go back to `v1`.
+    pub imds_support: Option<String>,
+    /// `supported` or `unsupported`: whether it has the driver for NVMe disks. `CreateImage` does not take it.
+    pub nvme_support: Option<String>,
 }
 
 action!(
@@ -156,6 +174,8 @@ pub struct CreateImage {
     pub image_family: Option<String>,
     /// `BIOS`, `UEFI` or `UEFI-Preferred`.
     pub boot_mode: Option<String>,
+    /// `ImdsSupport` alone.
+    pub features: Option<ImageFeatures>,
     /// `x86_64` or `arm64`; taken from the instance if there is one.
     pub architecture: Option<String>,
     /// Of this instance, with all its disks.
@@ -317,6 +337,8 @@ pub struct ModifyImageAttribute {
     pub status: Option<String>,
     /// `BIOS`, `UEFI` or `UEFI-Preferred`.
     pub boot_mode: Option<String>,
+    /// What hardware it is made for.
+    pub features: Option<ImageFeatures>,
 }
 
 action!(
