@@ -23,6 +23,6 @@ pub mod runs;
 mod unwind;
 
 pub use gc::{GcOptions, GcReport, collect};
-pub use options::{Engine, Interrupt, Options};
+pub use options::{CrashAfter, Engine, Interrupt, Options};
 pub use prepare::{PreparedBuild, prepare};
 pub use schedule::{RunReport, run};

@@ -40,6 +40,16 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "Access key id of the `alicloud-ecs` builder, and of the account of `build -local`.",
     },
     Variable { name: ALICLOUD_SECRET_KEY, meaning: "Its secret." },
+    Variable {
+        name: ALIYUN_ACCESS_KEY_ID,
+        meaning: "Access key id of the older builder `aliyun`, and of the account of `build -local`.",
+    },
+    Variable { name: ALIYUN_ACCESS_KEY_SECRET, meaning: "Its secret." },
+    Variable {
+        name: ALIYUN_SECURITY_GROUP_ID,
+        meaning: "Security group of the builder `aliyun`; its network is built in.",
+    },
+    Variable { name: ECS_ENDPOINT, meaning: "Host or URL of the ECS API for the builder `aliyun`." },
     Variable { name: "ALICLOUD_REGION", meaning: "Region used where a template names none." },
     Variable {
         name: "ALICLOUD_<PRODUCT>_ENDPOINT",
@@ -62,7 +72,11 @@ pub const VARIABLES: &[Variable] = &[
     },
     Variable {
         name: KILN_CRASH_AFTER_RECORDS,
-        meaning: "For tests of crash safety: the program dies, as if killed, once so many records are in its journal.",
+        meaning: "For tests of crash safety: the program kills itself once so many records are in its journal.",
+    },
+    Variable {
+        name: KILN_INTERRUPT_AFTER_RECORDS,
+        meaning: "For tests of crash safety: the program interrupts itself (SIGINT) once so many records are in its journal.",
     },
     Variable { name: "TERM", meaning: "`dumb`: no live progress." },
 ];
@@ -80,6 +94,8 @@ pub const KILN_STATE_DIR: &str = "KILN_STATE_DIR";
 /// See the table.
 pub const KILN_CRASH_AFTER_RECORDS: &str = "KILN_CRASH_AFTER_RECORDS";
 /// See the table.
+pub const KILN_INTERRUPT_AFTER_RECORDS: &str = "KILN_INTERRUPT_AFTER_RECORDS";
+/// See the table.
 pub const XDG_STATE_HOME: &str = "XDG_STATE_HOME";
 /// See the table.
 pub const HOME: &str = "HOME";
@@ -87,6 +103,14 @@ pub const HOME: &str = "HOME";
 pub const ALICLOUD_ACCESS_KEY: &str = "ALICLOUD_ACCESS_KEY";
 /// See the table.
 pub const ALICLOUD_SECRET_KEY: &str = "ALICLOUD_SECRET_KEY";
+/// See the table.
+pub const ALIYUN_ACCESS_KEY_ID: &str = "ALIYUN_ACCESS_KEY_ID";
+/// See the table.
+pub const ALIYUN_ACCESS_KEY_SECRET: &str = "ALIYUN_ACCESS_KEY_SECRET";
+/// See the table.
+pub const ALIYUN_SECURITY_GROUP_ID: &str = "ALIYUN_SECURITY_GROUP_ID";
+/// See the table.
+pub const ECS_ENDPOINT: &str = "ECS_ENDPOINT";
 
 /// A snapshot of the environment, which `--local` lays something over.
 #[derive(Clone, Default)]

@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use kiln_core::event::{EventKind, Outcome as Ended};
 use kiln_core::scope::{OnError, World};
-use kiln_engine::{Engine, Options};
+use kiln_engine::{CrashAfter, Engine, Options};
 use kiln_template::selection::no_builds_to_run;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use super::help::documented;
 use super::template::Request;
 use super::{Command, Invocation, PACKER_VERSION, meta};
-use crate::env_vars::KILN_CRASH_AFTER_RECORDS;
+use crate::env_vars::{Environment, KILN_CRASH_AFTER_RECORDS, KILN_INTERRUPT_AFTER_RECORDS};
 use crate::failure::{DONE, FAILED, Failure, Outcome};
 use crate::flags::{Flag, Kind};
 use crate::local::{self, Local};
@@ -125,11 +127,23 @@ fn options(cx: &Invocation) -> Result<Options, Failure> {
         core_version: PACKER_VERSION.to_owned(),
         run_id: cx.run.clone(),
         state_dir: state_dir(cx)?,
-        crash_after_records: cx
-            .environment
-            .filled(KILN_CRASH_AFTER_RECORDS)
-            .and_then(|count| count.parse().ok()),
+        crash_after_records: crash_after(&cx.environment),
     })
+}
+
+/// Returns what tests of crash safety want done to this process.
+fn crash_after(environment: &Environment) -> Option<CrashAfter> {
+    let wish = |name: &str, act: fn()| {
+        let records = environment.filled(name).and_then(|count| count.parse().ok())?;
+        Some(CrashAfter { records, act })
+    };
+    wish(KILN_CRASH_AFTER_RECORDS, || send_myself(Signal::SIGKILL))
+        .or_else(|| wish(KILN_INTERRUPT_AFTER_RECORDS, || send_myself(Signal::SIGINT)))
+}
+
+fn send_myself(signal: Signal) {
+    // A process may always signal itself.
+    let _ = kill(Pid::this(), signal);
 }
 
 /// Returns where journals are kept.
