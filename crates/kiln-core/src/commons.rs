@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Mutex as AsyncMutex;
+use tokio_util::sync::CancellationToken;
 
 use crate::error::{Error, Result};
 use crate::ledger::{Intent, Resource};
@@ -40,6 +41,8 @@ struct Shared {
 struct Entry {
     /// Held while somebody makes it: whoever comes second waits and uses what the first has made.
     made: AsyncMutex<Option<Held>>,
+    /// Held while somebody gets it ready.
+    ready: AsyncMutex<bool>,
     reclaim: Mutex<Option<Arc<dyn Reclaim>>>,
 }
 
@@ -69,19 +72,21 @@ impl Commons {
     /// Returns what `intent.key` names, created by whichever build asks first. The key has to say everything that
     /// makes one such resource unlike another: account, region, settings.
     ///
-    /// If the first one fails, the next one tries for itself.
+    /// If the first one fails, the next one tries for itself. Only waiting for another build ends with `cancel`: an
+    /// effect runs to its record.
     ///
     /// # Errors
     ///
     /// As [`Run::acquire`]; or this build's table does not know how to delete such a thing.
-    pub async fn acquire<F, Fut>(&self, intent: Intent, effect: F) -> Result<Held>
+    pub async fn acquire<F, Fut>(&self, intent: Intent, cancel: &CancellationToken, effect: F) -> Result<Held>
     where
         F: FnOnce() -> Fut,
         Fut: Future<Output = Result<Acquired>>,
     {
         let reclaim = Arc::clone(self.table.get(&intent.kind)?);
-        let entry = Arc::clone(self.entries().entry(intent.key.clone()).or_default());
-        let mut made = entry.made.lock().await;
+        let entry = self.entry(&intent.key);
+        let turn = cancel.run_until_cancelled(entry.made.lock()).await;
+        let mut made = turn.ok_or_else(Error::cancelled)?;
         if let Some(held) = made.as_ref() {
             return Ok(held.clone());
         }
@@ -89,6 +94,27 @@ impl Commons {
         let held = self.shared.run.acquire(intent, effect).await?;
         *made = Some(held.clone());
         Ok(held)
+    }
+
+    /// Gets what `key` names ready, once for all builds: waits until it can be used, opens a port. If the first one
+    /// fails, the next one tries for itself.
+    ///
+    /// # Errors
+    ///
+    /// Those of `work`; or `cancel` ended the wait for another build.
+    pub async fn once<F, Fut>(&self, key: &str, cancel: &CancellationToken, work: F) -> Result<()>
+    where
+        F: FnOnce() -> Fut,
+        Fut: Future<Output = Result<()>>,
+    {
+        let entry = self.entry(key);
+        let turn = cancel.run_until_cancelled(entry.ready.lock()).await;
+        let mut ready = turn.ok_or_else(Error::cancelled)?;
+        if !*ready {
+            work().await?;
+            *ready = true;
+        }
+        Ok(())
     }
 
     /// Returns everything shared that is held, each with how to delete it. For the engine's unwinding.
@@ -126,6 +152,10 @@ impl Commons {
     /// Whether what is shared has to stay.
     pub fn is_abandoned(&self) -> bool {
         self.shared.abandoned.load(Ordering::Acquire)
+    }
+
+    fn entry(&self, key: &str) -> Arc<Entry> {
+        Arc::clone(self.entries().entry(key.to_owned()).or_default())
     }
 
     fn entries(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, Arc<Entry>>> {

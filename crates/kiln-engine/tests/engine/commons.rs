@@ -28,7 +28,7 @@ async fn shared_net(cx: &BuildContext, cloud: &Arc<Cloud>) -> Result<Held> {
         cloud.create("net", &token);
         Ok(Acquired::id("net"))
     };
-    cx.commons.acquire(intent, effect).await
+    cx.commons.acquire(intent, &cx.cancel, effect).await
 }
 
 /// Makes a machine called `name` on the shared network; all builds have one before any goes on.
@@ -95,7 +95,7 @@ async fn whoever_comes_after_a_failure_tries_for_himself() {
     let cloud = Arc::clone(&bench.cloud);
     bench.builder("unlucky", move |cx: BuildContext| async move {
         let intent = Intent { key: NET.to_owned(), kind: "net".to_owned(), ..Intent::default() };
-        cx.commons.acquire(intent, || async { Err(Error::new("no quota")) }).await?;
+        cx.commons.acquire(intent, &cx.cancel, || async { Err(Error::new("no quota")) }).await?;
         Ok(None)
     });
     bench.builder("lucky", move |cx| {
