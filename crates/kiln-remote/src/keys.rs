@@ -6,6 +6,7 @@ use std::sync::Arc;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use kiln_core::Secret;
+pub use russh::keys::PublicKey;
 use russh::keys::ssh_key::LineEnding;
 use russh::keys::ssh_key::private::{EcdsaKeypair, Ed25519Keypair, KeypairData, RsaKeypair};
 use russh::keys::{EcdsaCurve, HashAlg, PrivateKey};
@@ -181,6 +182,11 @@ impl KeyPair {
         key.set_comment("");
         let line = key.to_openssh().expect("a key that was made or read can be written");
         format!("{}\n", line.trim_end())
+    }
+
+    /// Returns the public half.
+    pub fn public_key(&self) -> &PublicKey {
+        self.private.public_key()
     }
 
     /// Returns the fingerprint as OpenSSH shows it: `SHA256:…`.

@@ -12,6 +12,7 @@ pub mod keys;
 // Getting there.
 pub mod connect;
 pub mod dial;
+pub mod host_key;
 
 // Being there.
 pub mod authorized_keys;

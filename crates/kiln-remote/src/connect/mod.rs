@@ -47,6 +47,21 @@ where
     }
 }
 
+/// Why there is no connection.
+#[derive(Debug)]
+pub struct NotConnected {
+    /// What the build fails with.
+    pub error: Error,
+    /// What the last try failed with; `None` if the wait was cancelled.
+    pub last: Option<Failure>,
+}
+
+impl From<Error> for NotConnected {
+    fn from(error: Error) -> NotConnected {
+        NotConnected { error, last: None }
+    }
+}
+
 /// Waits for SSH and returns the connection. `address` is asked before every try: it may not be known at first. Its
 /// future may be dropped unfinished.
 ///
@@ -58,6 +73,21 @@ pub async fn connect<A, F>(
     events: &Events,
     cancel: &CancellationToken,
 ) -> Result<SshCommunicator>
+where
+    A: Fn() -> F + Send + Sync,
+    F: Future<Output = Result<Address>> + Send,
+{
+    connect_or_why(config, dialer, address, events, cancel).await.map_err(|why| why.error)
+}
+
+/// Does what [`connect`] does for a caller that can find out more about a machine that lets nobody in.
+pub async fn connect_or_why<A, F>(
+    config: &ConnectConfig,
+    dialer: Arc<dyn Dialer>,
+    address: A,
+    events: &Events,
+    cancel: &CancellationToken,
+) -> Result<SshCommunicator, NotConnected>
 where
     A: Fn() -> F + Send + Sync,
     F: Future<Output = Result<Address>> + Send,
@@ -74,7 +104,7 @@ where
     let host_keys = first.host_key_policy();
     drop(first);
     tokio::select! {
-        () = cancel.cancelled() => return Err(Error::cancelled()),
+        () = cancel.cancelled() => return Err(Error::cancelled().into()),
         () = tokio::time::sleep(pause) => {}
     }
     let config = ConnectConfig { host_keys, ..config.clone() };
@@ -90,7 +120,7 @@ async fn wait<A, F>(
     address: &A,
     events: &Events,
     cancel: &CancellationToken,
-) -> Result<SshCommunicator>
+) -> Result<SshCommunicator, NotConnected>
 where
     A: Fn() -> F + Send + Sync,
     F: Future<Output = Result<Address>> + Send,
@@ -99,7 +129,7 @@ where
     let deadline = config.timeout.map(|timeout| Instant::now() + timeout);
     let (mut last, progress) = (None, Progress::default());
     match within(deadline, cancel, tries(config, dialer, address, &mut last, &progress)).await {
-        Err(Ended::Cancelled) => Err(Error::cancelled()),
+        Err(Ended::Cancelled) => Err(Error::cancelled().into()),
         Ok(Ok(communicator)) => {
             events.say("Connected to SSH!").await;
             Ok(communicator)
@@ -112,7 +142,8 @@ where
                 true => error.kind(ErrorKind::Refused),
                 false => error,
             };
-            Err(failure.hints().into_iter().fold(error, Error::hint))
+            let error = failure.hints().into_iter().fold(error, Error::hint);
+            Err(NotConnected { error, last: Some(failure) })
         }
         Err(Ended::Deadline) => {
             events.error("Timeout waiting for SSH.").await;
@@ -122,7 +153,8 @@ where
             // A failure that was seen says more than a try that was cut short.
             let last = last.or_else(|| progress.take()).unwrap_or(Failure::NeverTried);
             let error = error.kind(ErrorKind::TimedOut).hint(format!("waited {waited}; at last: {last}"));
-            Err(last.hints().into_iter().fold(error, Error::hint))
+            let error = last.hints().into_iter().fold(error, Error::hint);
+            Err(NotConnected { error, last: Some(last) })
         }
     }
 }

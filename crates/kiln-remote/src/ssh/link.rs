@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use russh::client::{self, Handle, Msg};
+use russh::keys::Algorithm;
 use russh::{Channel, Preferred, cipher, kex, mac};
 use tokio::time::timeout;
 
@@ -183,7 +184,8 @@ async fn log_in(
     let work = async {
         let write_limit = config.read_write_timeout.or(config.keep_alive.map(|interval| interval * 4));
         let stream = Guarded::new(stream, config.read_write_timeout, write_limit);
-        let mut handle = client::connect_stream(Arc::new(settings(config)), stream, client)
+        let settings = settings(config, &host_keys.policy());
+        let mut handle = client::connect_stream(Arc::new(settings), stream, client)
             .await
             .map_err(|error| handshake_failure(address, &observed, error))?;
         auth::log_in(&mut handle, address, credentials, spare_agent, &observed).await?;
@@ -208,19 +210,19 @@ fn handshake_failure(address: &Address, observed: &Observed, error: russh::Error
     }
 }
 
-fn settings(config: &ConnectConfig) -> client::Config {
+fn settings(config: &ConnectConfig, host_keys: &HostKeyPolicy) -> client::Config {
     client::Config {
         nodelay: true,
         keepalive_interval: config.keep_alive,
         keepalive_max: KEEP_ALIVE_MAX,
-        preferred: preferred(&config.algorithms),
+        preferred: preferred(&config.algorithms, host_keys),
         ..client::Config::default()
     }
 }
 
 /// The library prefers ChaCha20; AES-GCM is half as fast again where the processor helps, which is everywhere now.
 /// The elliptic curve and SHA-1 entries at the ends are what Packer's library offers besides: old servers need them.
-fn preferred(algorithms: &Algorithms) -> Preferred {
+fn preferred(algorithms: &Algorithms, host_keys: &HostKeyPolicy) -> Preferred {
     let mut preferred = Preferred {
         cipher: vec![
             cipher::AES_256_GCM,
@@ -234,6 +236,14 @@ fn preferred(algorithms: &Algorithms) -> Preferred {
         compression: vec![russh::compression::NONE].into(),
         ..Preferred::DEFAULT
     };
+    if let HostKeyPolicy::Pinned(keys) = host_keys {
+        // A server with several keys must show one that can be compared.
+        let is_pinned = |name: &Algorithm| keys.iter().any(|key| is_of_kind(&key.algorithm(), name));
+        let pinned: Vec<Algorithm> = preferred.key.iter().filter(|name| is_pinned(name)).cloned().collect();
+        if !pinned.is_empty() {
+            preferred.key = pinned.into();
+        }
+    }
     let mut macs = preferred.mac.to_vec();
     macs.push(mac::HMAC_SHA1);
     preferred.mac = macs.into();
@@ -258,4 +268,9 @@ fn preferred(algorithms: &Algorithms) -> Preferred {
     }
     preferred.kex = exchanges.into();
     preferred
+}
+
+/// Whether a key of the algorithm `key` can sign as `name`; an RSA key can with any hash.
+fn is_of_kind(key: &Algorithm, name: &Algorithm) -> bool {
+    key == name || matches!((key, name), (Algorithm::Rsa { .. }, Algorithm::Rsa { .. }))
 }

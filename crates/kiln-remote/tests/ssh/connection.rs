@@ -16,7 +16,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 
-use crate::support::{connect_to, lines, new_host_key, signal, sshd};
+use crate::support::{connect_to, lines, new_host_key, signal, sshd, write_private};
 
 async fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port()
@@ -217,6 +217,24 @@ async fn another_host_key_is_another_machine() {
     new_host_key(sshd.folder.path()).await;
     sshd.restart().await;
     assert_eq!(run(&ssh, "true").await, Exit::Code(0));
+}
+
+#[tokio::test]
+async fn a_server_with_several_keys_shows_the_one_that_is_known() {
+    let folder = tempfile::tempdir().unwrap();
+    let pair = KeyPair::generate(KeyKind::Ecdsa(256)).await.unwrap();
+    let second = folder.path().join("second_key");
+    write_private(&second, pair.private_text().unwrap().expose());
+    let sshd = sshd!(&format!("HostKey {}", second.display()));
+    let mut config = sshd.config();
+    config.host_keys = HostKeyPolicy::Pinned(vec![pair.public_key().clone()]);
+    let ssh = sshd.connect(&config).await.unwrap();
+    assert_eq!(run(&ssh, "true").await, Exit::Code(0));
+    // One that it does not have is not found under any algorithm.
+    let other = KeyPair::generate(KeyKind::Ecdsa(256)).await.unwrap();
+    config.host_keys = HostKeyPolicy::Pinned(vec![other.public_key().clone()]);
+    let error = sshd.connect(&config).await.err().unwrap();
+    assert!(error.message.contains(&other.fingerprint()), "{}", error.message);
 }
 
 #[tokio::test]
