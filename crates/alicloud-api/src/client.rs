@@ -118,7 +118,7 @@ impl Client {
             let why = format!("user agent {:?}: only visible ASCII characters are wanted", config.user_agent);
             return Err(Error::new(ErrorKind::Config, why));
         }
-        let limiter = Limiter::new(config.limits.clone());
+        let limiter = Limiter::new(config.limits.clone(), config.poll_floor);
         let shared = Shared { config, http: Http::default(), limiter };
         Ok(Client { shared: Arc::new(shared), cancel: CancellationToken::new() })
     }

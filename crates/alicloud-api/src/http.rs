@@ -58,6 +58,17 @@ impl Http {
     }
 }
 
+/// Returns a client for plain http that never goes through a proxy: for the metadata service and its like, whose
+/// addresses no proxy knows. `patience` is the time to connect, and between two bits of an answer.
+pub(crate) fn direct(patience: Duration) -> reqwest::Client {
+    builder(tls_config(RootCertStore::empty()))
+        .no_proxy()
+        .connect_timeout(patience)
+        .read_timeout(patience)
+        .build()
+        .expect("there is nothing in these settings that could be refused")
+}
+
 async fn tls_client(
     proxy: impl Fn(reqwest::ClientBuilder) -> reqwest::ClientBuilder,
 ) -> Result<reqwest::Client> {

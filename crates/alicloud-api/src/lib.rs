@@ -27,7 +27,7 @@
 //! # }
 //! ```
 //!
-//! This crate never reads the environment itself, with two exceptions that belong to its libraries: the proxy variables
+//! This crate never reads the environment or a file itself (see [`credentials::Outside`]), with two exceptions that belong to its libraries: the proxy variables
 //! (`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`) and the certificate ones (`SSL_CERT_FILE`, `SSL_CERT_DIR`).
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
@@ -70,7 +70,7 @@ pub use id::{
     VSwitchId, VpcId, ZoneId,
 };
 pub use limit::{Limits, Rate};
-pub use observe::{CallObserver, CallOutcome, CallRecord};
+pub use observe::{CallObserver, CallOutcome, CallRecord, Throttled};
 pub use own_address::own_address;
 pub use page::{PAGES_MAX, Paged, Turn};
 pub use retry::RetryPolicy;

@@ -9,6 +9,24 @@ use crate::{Error, Product, RegionId};
 pub trait CallObserver: Send + Sync {
     /// One try has ended.
     fn observed(&self, call: &CallRecord<'_>);
+
+    /// The cloud refused a call because there were too many; the action is slowed down for everybody.
+    fn throttled(&self, throttled: &Throttled<'_>) {
+        let _ = throttled;
+    }
+}
+
+/// An action that the cloud refuses for a while.
+#[derive(Clone, Copy, Debug)]
+pub struct Throttled<'a> {
+    /// The product called.
+    pub product: Product,
+    /// The action, such as `DescribeImages`.
+    pub action: &'static str,
+    /// The region called.
+    pub region: &'a RegionId,
+    /// How long nobody calls it.
+    pub rest: Duration,
 }
 
 /// One try of one call.

@@ -10,6 +10,8 @@
 //! its try runs to the answer (its read timeout bounds that) and is returned. *Dropping* the future of such a call does
 //! abandon it; whoever does so has to look for the effect afterwards, by client token or tag.
 
+use std::time::Duration;
+
 use rand::RngExt as _;
 use serde::Deserialize;
 use tokio::time::Instant;
@@ -17,9 +19,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Action, CallOutcome, CallRecord, Client, Credentials, Endpoint, Error, ErrorKind, Idempotency,
-    NetworkFault, RegionId, Request, Result, Retry, Secret, SignatureMethod,
+    NetworkFault, RegionId, Request, Result, Retry, Secret, SignatureMethod, Throttled,
     client::Shared,
     http::{self, Answer, CONNECT_TIMEOUT},
+    limit::Lane,
     params::{Params, flatten},
     refusal::read_refusal,
     sign::{acs3, canonical_query, rpc_v1},
@@ -61,11 +64,16 @@ impl Call<'_> {
         let endpoints = self.shared.config.endpoints.resolve(self.action.product, self.region)?;
         let mut endpoints = endpoints.iter();
         let mut endpoint = endpoints.next().expect("resolve returns at least one endpoint");
+        let lane = self.shared.limiter.lane(self.action.product, self.action.name, self.region);
         let started = Instant::now();
+        let mut queued = Duration::ZERO;
         let mut uncertain = false;
         let mut attempt = 1;
         loop {
-            self.admit().await.map_err(|error| error.after_attempts(attempt - 1, uncertain))?;
+            let arrived = Instant::now();
+            self.admit(&lane).await.map_err(|error| error.after_attempts(attempt - 1, uncertain))?;
+            let made = Instant::now();
+            queued += made - arrived;
             let error = match self.attempt(endpoint, attempt).await {
                 Ok(answer) => return Ok((answer, attempt)),
                 Err(error) => error,
@@ -79,9 +87,13 @@ impl Call<'_> {
             }
             uncertain |= self.may_have_had_an_effect(&error);
             let error = error.after_attempts(attempt, uncertain);
+            if error.retry() == Retry::Throttled {
+                self.throttled(&lane, made);
+            }
             let pause = policy.pause(attempt, error.retry(), rand::rng().random_range(0.0..1.0));
-            let bounded =
-                attempt < policy.attempts_max(&error) && started.elapsed() + pause <= policy.total_max;
+            // Standing in the limiter's queue is no part of the call.
+            let spent = started.elapsed().saturating_sub(queued);
+            let bounded = attempt < policy.attempts_max(&error) && spent + pause <= policy.total_max;
             if !bounded || !self.may_be_repeated(&error) {
                 return Err(error);
             }
@@ -94,17 +106,27 @@ impl Call<'_> {
     }
 
     /// Waits for the limiter, unless cancelled.
-    async fn admit(&self) -> Result<()> {
-        let pause = self.shared.limiter.reserve(self.action.product, self.action.name);
+    async fn admit(&self, lane: &Lane) -> Result<()> {
         // Also with no pause: a call that has not begun does not begin once cancelled.
         if self.cancel.is_cancelled() {
             return Err(self.cancelled());
         }
-        if pause.is_zero() {
-            return Ok(());
+        self.cancel.run_until_cancelled(lane.pass()).await.ok_or_else(|| self.cancelled())
+    }
+
+    /// Slows the action down for everybody.
+    fn throttled(&self, lane: &Lane, made: Instant) {
+        let Action { product, name: action, .. } = self.action;
+        let rest = lane.refused(made, self.shared.config.freshness.as_ref());
+        tracing::info!(
+            "throttled by {} {action} in {}, next try in {} s",
+            product.name().to_ascii_uppercase(),
+            self.region,
+            rest.as_secs_f32().ceil()
+        );
+        if let Some(observer) = &self.shared.config.observer {
+            observer.throttled(&Throttled { product, action, region: self.region, rest });
         }
-        let waited = self.cancel.run_until_cancelled(tokio::time::sleep(pause)).await;
-        waited.ok_or_else(|| self.cancelled())
     }
 
     /// One try, shown to the observer.
@@ -143,12 +165,16 @@ impl Call<'_> {
     /// Signs and sends; an answer that is an error becomes one.
     async fn send(&self, endpoint: &Endpoint) -> Result<Answer> {
         let config = &self.shared.config;
-        let credentials = config.credentials.credentials().await?;
+        let credentials = match config.signature {
+            SignatureMethod::Unsigned => Credentials::new("", ""),
+            SignatureMethod::Acs3 | SignatureMethod::RpcV1 => config.credentials.credentials().await?,
+        };
         let date = config.freshness.now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let nonce = config.freshness.nonce();
         let signed = match config.signature {
             SignatureMethod::Acs3 => self.sign_acs3(&credentials, endpoint, &date, &nonce),
             SignatureMethod::RpcV1 => self.sign_rpc_v1(&credentials, &date, &nonce),
+            SignatureMethod::Unsigned => self.unsigned(&date, &nonce),
         };
 
         let mut url = endpoint.url();
@@ -167,7 +193,12 @@ impl Call<'_> {
         let token = credentials.security_token.as_ref();
         let keys = [&credentials.access_key_secret].into_iter().chain(token).map(Secret::expose);
         let secrets = private.map(|(_, value)| value.as_str()).chain(keys);
-        Err(read_refusal(&answer, &signed.string_to_sign, secrets))
+        let refusal = read_refusal(&answer, &signed.string_to_sign, secrets);
+        // The cloud's clock decides. Nothing was done, so the call may be repeated with the next credentials.
+        match refusal.is("InvalidSecurityToken.Expired") && config.credentials.expired(&credentials) {
+            true => Err(refusal.with_retry(Retry::Busy)),
+            false => Err(refusal),
+        }
     }
 
     /// Returns whether the parameters travel in a form body.
@@ -220,6 +251,22 @@ impl Call<'_> {
             common.extend(self.params.iter().cloned());
             Signed { query: encode(&common), headers: Vec::new(), body: String::new(), string_to_sign }
         }
+    }
+
+    fn unsigned(&self, date: &str, nonce: &str) -> Signed {
+        let Action { product, name, .. } = self.action;
+        let common: Params = [
+            ("Action", name),
+            ("Format", "JSON"),
+            ("SignatureNonce", nonce),
+            ("Timestamp", date),
+            ("Version", product.version()),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+        let headers = vec![("content-type", FORM.to_owned())];
+        let (query, body) = (encode(&common), encode(&self.params));
+        Signed { query, headers, body, string_to_sign: String::new() }
     }
 
     fn may_have_had_an_effect(&self, error: &Error) -> bool {

@@ -1,13 +1,43 @@
 //! Who signs. A client asks its provider before every try, so that credentials which expire are renewed in one place.
 //!
-//! Here: the triple itself and the provider that always gives the same one. Which source to use (profile, role,
-//! metadata service) is for the caller to decide.
+//! Each provider is a file and useful on its own: a plain key, a role assumed over any other provider, an identity
+//! provider's token, the metadata service of an instance, an address, a program, a profile of the command-line tool's
+//! file. Those that ask elsewhere ask at every call: [`Renewing`] keeps what they gave until shortly before it
+//! expires. [`find`] decides which source wins, and tells of all the others why they do not.
+//!
+//! Nothing here reads the environment or a file by itself: see [`Outside`].
 
-use std::{fmt, sync::Arc};
+mod answers;
+mod assume_role;
+mod chain;
+mod ecs_metadata;
+mod files;
+mod from_profile;
+mod oidc;
+mod process;
+mod profile;
+mod renewing;
+mod static_keys;
+mod uri;
+
+use std::fmt;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::{Result, Secret};
+
+pub use assume_role::AssumeRole;
+pub use chain::{Asked, Found, NotFound, Passed, REGION_VARIABLES, find};
+pub use ecs_metadata::{EcsMetadata, MetadataService};
+pub use files::{Files, Outside};
+pub use from_profile::Ground;
+pub use oidc::AssumeRoleWithOidc;
+pub use process::Process;
+pub use profile::{Mode, Profile, ProfileFile};
+pub use renewing::{CredentialsObserver, Renewing};
+pub use static_keys::StaticCredentials;
+pub use uri::CredentialsUri;
 
 /// An access key, with the security token if it is a temporary one.
 #[derive(Clone, Debug)]
@@ -18,6 +48,8 @@ pub struct Credentials {
     pub access_key_secret: Secret,
     /// The token of temporary (STS) credentials.
     pub security_token: Option<Secret>,
+    /// When they stop working, where the source tells.
+    pub expires: Option<Timestamp>,
 }
 
 impl Credentials {
@@ -27,6 +59,7 @@ impl Credentials {
             access_key_id: access_key_id.into(),
             access_key_secret: access_key_secret.into(),
             security_token: None,
+            expires: None,
         }
     }
 
@@ -35,10 +68,16 @@ impl Credentials {
         self.security_token = Some(token.into()).filter(|token| !token.is_empty());
         self
     }
+
+    /// The same, valid until `expires`.
+    pub fn until(mut self, expires: Timestamp) -> Credentials {
+        self.expires = Some(expires);
+        self
+    }
 }
 
 /// Gives the credentials to sign with. Called before every try of every call: an implementation that has to ask
-/// elsewhere keeps what it got until shortly before it expires.
+/// elsewhere is wrapped in [`Renewing`].
 #[async_trait]
 pub trait CredentialsProvider: fmt::Debug + Send + Sync {
     /// Returns credentials valid now.
@@ -47,21 +86,11 @@ pub trait CredentialsProvider: fmt::Debug + Send + Sync {
     ///
     /// [`ErrorKind::Credentials`](crate::ErrorKind::Credentials) when there are none; the message names the source.
     async fn credentials(&self) -> Result<Credentials>;
-}
 
-/// The provider that always gives the same credentials.
-#[derive(Clone, Debug)]
-pub struct StaticCredentials(pub Credentials);
-
-#[async_trait]
-impl CredentialsProvider for StaticCredentials {
-    async fn credentials(&self) -> Result<Credentials> {
-        Ok(self.0.clone())
-    }
-}
-
-impl From<Credentials> for Arc<dyn CredentialsProvider> {
-    fn from(credentials: Credentials) -> Arc<dyn CredentialsProvider> {
-        Arc::new(StaticCredentials(credentials))
+    /// Is told that the cloud took `credentials` for expired, so that they are not given again: its clock decides,
+    /// and it may differ from ours. Returns whether the next credentials may be others.
+    fn expired(&self, credentials: &Credentials) -> bool {
+        let _ = credentials;
+        false
     }
 }

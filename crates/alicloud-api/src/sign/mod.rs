@@ -15,4 +15,6 @@ pub enum SignatureMethod {
     Acs3,
     /// RPC signature v1, HMAC-SHA1: everything in parameters. For private clouds that know nothing newer.
     RpcV1,
+    /// None at all, and no credentials are asked for: `AssumeRoleWithOIDC` is called so.
+    Unsigned,
 }

@@ -80,6 +80,7 @@ impl From<&SessionCredentials> for Credentials {
     fn from(session: &SessionCredentials) -> Credentials {
         Credentials::new(session.access_key_id.clone(), session.access_key_secret.clone())
             .with_security_token(session.security_token.clone())
+            .until(session.expiration)
     }
 }
 
@@ -96,4 +97,30 @@ pub struct AssumedRoleUser {
 action!(
     /// Returns credentials of a role.
     Sts.assume_role(AssumeRole) -> AssumeRoleAnswer, Safe, 10 s
+);
+
+/// Assumes a role with the token of an identity provider. Not signed: see
+/// [`SignatureMethod::Unsigned`](crate::SignatureMethod::Unsigned).
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct AssumeRoleWithOIDC {
+    /// The role: `acs:ram::<account>:role/<name>`.
+    pub role_arn: String,
+    /// The identity provider: `acs:ram::<account>:oidc-provider/<name>`.
+    #[serde(rename = "OIDCProviderArn")]
+    pub oidc_provider_arn: String,
+    /// What the identity provider says of the caller.
+    #[serde(rename = "OIDCToken", serialize_with = "Secret::to_wire", skip_serializing_if = "Option::is_none")]
+    pub oidc_token: Option<Secret>,
+    /// What the session is called in logs: 2–64 of letters, digits, `. @ - _`.
+    pub role_session_name: String,
+    /// Seconds, 900 to the role's maximum; the API's default is 3600.
+    pub duration_seconds: Option<u32>,
+    /// A policy that narrows the role's rights further.
+    pub policy: Option<String>,
+}
+
+action!(
+    /// Returns credentials of a role.
+    Sts.assume_role_with_oidc(AssumeRoleWithOIDC) -> AssumeRoleAnswer, Safe, 10 s, private: ["OIDCToken"]
 );
