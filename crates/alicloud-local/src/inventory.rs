@@ -69,6 +69,13 @@ impl Inventory {
     pub fn from_json(text: &str) -> Result<Inventory, InventoryError> {
         Ok(serde_json::from_str(text)?)
     }
+
+    /// Returns what the templates of Packer's and the provider's documents take for granted: the network, the security
+    /// group, the snapshots, the roles and the other account that they name, so that they build unchanged.
+    pub fn of_documents() -> Inventory {
+        Inventory::from_json(include_str!("catalogue/documents.json"))
+            .expect("the documents' inventory is part of the program and read by its tests")
+    }
 }
 
 impl TryFrom<serde_json::Map<String, serde_json::Value>> for Inventory {
@@ -605,6 +612,21 @@ impl InventorySnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_documents_inventory_holds_what_their_templates_name() {
+        let (uid, now) = ("1".to_owned(), Moment(0));
+        let mut state = State {
+            ids: Ids::new(1),
+            default_account: uid.clone(),
+            accounts: [(uid, Account::default())].into_iter().collect(),
+            images: BTreeMap::new(),
+        };
+        apply(&mut state, &Inventory::of_documents(), now).unwrap();
+        let existing = InventorySnapshot::of(&state).leftovers();
+        assert!(existing.contains(&"vswitch vsw-xxxx".to_owned()), "{existing:?}");
+        assert!(state.accounts["186xxxxxxxxxx07"].roles.contains_key("packer-test"));
+    }
 
     #[test]
     fn a_field_that_is_not_known_is_refused() {

@@ -24,7 +24,10 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::meta::LOCAL_SPEED;
-use crate::env_vars::{ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, Environment};
+use crate::env_vars::{
+    ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET,
+    ALIYUN_SECURITY_GROUP_ID, ECS_ENDPOINT, Environment,
+};
 use crate::failure::Failure;
 use crate::flags::Parsed;
 
@@ -33,6 +36,10 @@ const INSTANCE_WORD: &str = "__instance";
 
 /// The APIs that are pointed at the embedded cloud.
 const PRODUCTS: [&str; 4] = ["ECS", "VPC", "STS", "RAM"];
+
+/// The variables that hold an access key id and its secret, of either builder.
+const KEY_VARIABLES: [[&str; 2]; 2] =
+    [[ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY], [ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET]];
 
 /// The shortest pause between two looks at a state of the real cloud.
 const POLL_FLOOR: Duration = Duration::from_millis(300);
@@ -131,20 +138,24 @@ impl Wish {
 
     /// Returns the options of a cloud, and the inventory's own words about its accounts.
     pub fn options(&self, environment: &Environment) -> Result<CloudOptions, Failure> {
+        self.options_with(environment, Inventory::default())
+    }
+
+    /// Does what [`Wish::options`] does; where no file says what the account owns, it owns what is in `unsaid`.
+    fn options_with(&self, environment: &Environment, unsaid: Inventory) -> Result<CloudOptions, Failure> {
         let helper = HelperProgram { path: own_program(), args: vec![INSTANCE_WORD.into()] };
         let mut options = CloudOptions::new(helper);
         options.speed = self.speed.unwrap_or(LOCAL_SPEED);
         options.state_dir = self.state.as_deref().map(absolute);
         let mut inventory = match &self.with {
-            None => Inventory::default(),
+            None => unsaid,
             Some(path) => read_inventory(path)?,
         };
         // The account is the user's own, unless the file says whose it is.
-        if inventory.account.access_keys.is_empty()
-            && let (Some(key), Some(secret)) =
-                (environment.filled(ALICLOUD_ACCESS_KEY), environment.filled(ALICLOUD_SECRET_KEY))
-        {
-            inventory.account.access_keys.insert(key, secret);
+        if inventory.account.access_keys.is_empty() {
+            let pairs = KEY_VARIABLES.map(|names| names.map(|name| environment.filled(name)));
+            let whole = pairs.into_iter().filter_map(|[key, secret]| key.zip(secret));
+            inventory.account.access_keys.extend(whole);
         }
         options.inventory = Some(inventory);
         options.addresses = AddressMode::Mapped;
@@ -156,14 +167,16 @@ impl Local {
     /// Starts the embedded cloud as the flags want it.
     pub async fn start(flags: &Parsed, environment: &Environment, events: &Events) -> Result<Local, Failure> {
         let wish = Wish::of_build(flags);
-        let options = wish.options(environment)?;
+        // The templates of the documents build unchanged.
+        let options = wish.options_with(environment, Inventory::of_documents())?;
         let speed = options.speed;
         let place = match &options.state_dir {
             Some(dir) => dir.display().to_string(),
             None => EPHEMERAL.to_owned(),
         };
+        let group = only_group(&options);
         let cloud = Cloud::start(options).await.map_err(not_started)?;
-        let environment = environment.with(overlay(&cloud, environment));
+        let environment = environment.with(overlay(&cloud, group, environment));
         let kept = match &wish.state {
             Some(dir) => format!("; its state is kept in {}", dir.display()),
             None => "; nothing of it is kept".to_owned(),
@@ -200,18 +213,32 @@ impl Local {
     }
 }
 
-/// Templates that name no credentials get the embedded account's, as `{{env}}` too; endpoints lead here.
-fn overlay(cloud: &Cloud, environment: &Environment) -> BTreeMap<String, String> {
+/// Templates that name no credentials get the embedded account's, as `{{env}}` too; endpoints lead here. Builder `aliyun`
+/// cannot make a security group, so that it gets the account's, if there is one only.
+fn overlay(cloud: &Cloud, group: Option<String>, environment: &Environment) -> BTreeMap<String, String> {
     let endpoint = cloud.endpoint();
     let mut overlay: BTreeMap<String, String> =
         PRODUCTS.iter().map(|product| (format!("ALICLOUD_{product}_ENDPOINT"), endpoint.clone())).collect();
-    let given = [ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY].map(|name| environment.filled(name).is_some());
-    if given != [true, true] {
-        let (key, secret) = cloud.credentials();
-        overlay.insert(ALICLOUD_ACCESS_KEY.to_owned(), key);
-        overlay.insert(ALICLOUD_SECRET_KEY.to_owned(), secret);
+    // The older name of one of these, which may lead out of here.
+    overlay.insert(ECS_ENDPOINT.to_owned(), String::new());
+    for names in KEY_VARIABLES {
+        if names.map(|name| environment.filled(name).is_some()) != [true, true] {
+            let (key, secret) = cloud.credentials();
+            overlay.extend(names.map(str::to_owned).into_iter().zip([key, secret]));
+        }
+    }
+    if environment.filled(ALIYUN_SECURITY_GROUP_ID).is_none() {
+        overlay.extend(group.map(|id| (ALIYUN_SECURITY_GROUP_ID.to_owned(), id)));
     }
     overlay
+}
+
+/// Returns the security group of an account that owns one and no other.
+fn only_group(options: &CloudOptions) -> Option<String> {
+    match options.inventory.as_ref()?.account.security_groups.as_slice() {
+        [group] => Some(group.id.clone()),
+        _ => None,
+    }
 }
 
 fn read_inventory(path: &Path) -> Result<Inventory, Failure> {
