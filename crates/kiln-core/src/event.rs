@@ -243,14 +243,21 @@ pub struct Events {
     filter: SecretFilter,
     build: Option<String>,
     post_processor: Option<String>,
+    voice: Option<Arc<dyn Voice>>,
+}
+
+/// Tells what happens in other words: for a component that lets another do its work.
+pub trait Voice: std::fmt::Debug + Send + Sync {
+    /// Returns what is sent instead of `kind`.
+    fn tell(&self, kind: EventKind) -> Vec<EventKind>;
 }
 
 impl Events {
     /// Returns a sink and what the renderer reads from.
     pub fn channel(filter: SecretFilter) -> (Events, mpsc::Receiver<Event>) {
         let (sender, receiver) = mpsc::channel(CHANNEL_CAPACITY);
-        let events = Events { sender, sequence: Arc::default(), filter, build: None, post_processor: None };
-        (events, receiver)
+        let sequence = Arc::default();
+        (Events { sender, sequence, filter, build: None, post_processor: None, voice: None }, receiver)
     }
 
     /// Returns the sink speaking for one build.
@@ -263,6 +270,11 @@ impl Events {
         Events { post_processor: Some(name.to_owned()), ..self.clone() }
     }
 
+    /// Returns the sink telling its facts in the words of `voice`.
+    pub fn in_the_voice_of(&self, voice: Arc<dyn Voice>) -> Events {
+        Events { voice: Some(voice), ..self.clone() }
+    }
+
     /// Returns the filter, so that secrets learnt on the way can be registered.
     pub fn secrets(&self) -> &SecretFilter {
         &self.filter
@@ -270,6 +282,17 @@ impl Events {
 
     /// Sends a fact, waiting for room. A closed channel (the renderer is gone) is no error for the sender.
     pub async fn emit(&self, kind: EventKind) {
+        match &self.voice {
+            None => self.send(kind).await,
+            Some(voice) => {
+                for kind in voice.tell(kind) {
+                    self.send(kind).await;
+                }
+            }
+        }
+    }
+
+    async fn send(&self, kind: EventKind) {
         let event = self.event(kind);
         let _ = self.sender.send(event).await;
     }

@@ -25,7 +25,7 @@ pub enum Reason {
     Destroyed,
 }
 
-/// A line shown before something is deleted.
+/// A line shown before or after something is deleted.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Announcement {
     /// Packer's "say".
@@ -49,6 +49,11 @@ pub trait Reclaim: Send + Sync {
 
     /// The lines shown when its deletion begins.
     fn announce(&self, resource: &Resource, reason: Reason) -> Vec<Announcement>;
+
+    /// The lines shown once it is gone.
+    fn announce_gone(&self, _resource: &Resource, _reason: Reason) -> Vec<Announcement> {
+        Vec::new()
+    }
 
     /// Returns everything that the intent may have created, by client token, name or tag. Empty: nothing was.
     async fn find(&self, intent: &Intent) -> Result<Vec<Resource>>;

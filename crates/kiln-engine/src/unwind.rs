@@ -134,6 +134,9 @@ impl Unwinder {
                     lines.started(resource).await;
                     let fate = self.delete(resource).await;
                     books.note(resource, &fate).await;
+                    if matches!(fate, Fate::Gone) {
+                        lines.gone(resource, reason).await;
+                    }
                     (resource.clone(), fate)
                 });
             }
@@ -273,7 +276,8 @@ impl Releaser for Unwinder {
         let _turn = turn.lock().await;
         let reclaim = self.row(resource)?;
         delete_until(Instant::now() + DEADLINE, reclaim.as_ref(), resource, &self.hurry).await?;
-        let lines = reclaim.announce(resource, Reason::Finished);
+        let mut lines = reclaim.announce(resource, Reason::Finished);
+        lines.extend(reclaim.announce_gone(resource, Reason::Finished));
         self.early.lock().await.push((reclaim.rank(), lines));
         Ok(())
     }
@@ -281,7 +285,7 @@ impl Releaser for Unwinder {
 
 /// Shows each resource's lines in the order of ranks: those whose turn has not come wait.
 struct Lines<'a> {
-    events: &'a Events,
+    unwinder: &'a Unwinder,
     state: Mutex<Vec<Line>>,
 }
 
@@ -303,17 +307,16 @@ impl<'a> Lines<'a> {
         });
         let known = resources.iter().filter_map(|resource| {
             let reclaim = unwinder.row(resource).ok()?;
-            let announcements = reclaim.announce(resource, reason);
             Some(Line {
                 key: Some(resource.intent.key.clone()),
-                announcements,
+                announcements: reclaim.announce(resource, reason),
                 rank: reclaim.rank(),
                 started: false,
             })
         });
         let mut lines: Vec<Line> = early.chain(known).collect();
         lines.sort_by_key(|line| line.rank);
-        let lines = Lines { events: &unwinder.events, state: Mutex::new(lines) };
+        let lines = Lines { unwinder, state: Mutex::new(lines) };
         lines.flush().await;
         lines
     }
@@ -327,14 +330,32 @@ impl<'a> Lines<'a> {
         self.flush().await;
     }
 
+    /// Shows the lines of a deletion that has succeeded, after those of its beginning.
+    async fn gone(&self, resource: &Resource, reason: Reason) {
+        let Ok(reclaim) = self.unwinder.row(resource) else {
+            return;
+        };
+        let gone = reclaim.announce_gone(resource, reason);
+        let mut lines = self.state.lock().await;
+        match lines.iter_mut().find(|line| line.key.as_ref() == Some(&resource.intent.key)) {
+            Some(waiting) => waiting.announcements.extend(gone),
+            None => self.show(gone).await,
+        }
+    }
+
     async fn flush(&self) {
         let mut lines = self.state.lock().await;
         while lines.first().is_some_and(|line| line.started) {
-            for announcement in lines.remove(0).announcements {
-                match announcement {
-                    Announcement::Say(text) => self.events.say(text).await,
-                    Announcement::Message(text) => self.events.message(text).await,
-                }
+            self.show(lines.remove(0).announcements).await;
+        }
+    }
+
+    async fn show(&self, announcements: Vec<Announcement>) {
+        let events = &self.unwinder.events;
+        for announcement in announcements {
+            match announcement {
+                Announcement::Say(text) => events.say(text).await,
+                Announcement::Message(text) => events.message(text).await,
             }
         }
     }

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kiln_core::event::EventKind;
 use kiln_core::ledger::Intent;
 use kiln_core::secret::SecretFilter;
 use proptest::prelude::*;
@@ -68,8 +69,12 @@ impl Reclaim for Things {
         "thing"
     }
 
-    fn announce(&self, _: &Resource, _: Reason) -> Vec<Announcement> {
-        Vec::new()
+    fn announce(&self, resource: &Resource, _: Reason) -> Vec<Announcement> {
+        vec![Announcement::Say(format!("{} begins", resource.intent.key))]
+    }
+
+    fn announce_gone(&self, resource: &Resource, _: Reason) -> Vec<Announcement> {
+        vec![Announcement::Message(format!("{} is gone", resource.intent.key))]
     }
 
     async fn find(&self, _: &Intent) -> Result<Vec<Resource>> {
@@ -130,7 +135,7 @@ async fn unwind(graph: Graph) {
     let things = Arc::new(Things { graph, tries: Mutex::default(), gone: Mutex::default() });
     let mut table = ReclaimTable::default();
     table.insert("thing", Arc::clone(&things) as _);
-    let (events, _received) = Events::channel(SecretFilter::default());
+    let (events, mut received) = Events::channel(SecretFilter::default());
     let unwinder = Unwinder::new(table, events, CancellationToken::new());
     let noted = Noted::default();
     // Virtual time: a limit that no order of deletions reaches, since each chain is at most `count` deadlines long.
@@ -144,6 +149,18 @@ async fn unwind(graph: Graph) {
         gone
     );
     assert_eq!(noted.len(), count);
+    let lines: Vec<String> = std::iter::from_fn(|| received.try_recv().ok())
+        .filter_map(|event| match event.kind {
+            EventKind::Say { text } | EventKind::Message { text } => Some(text),
+            _ => None,
+        })
+        .collect();
+    for key in (0..count).map(|index| index.to_string()) {
+        let place = |line: String| lines.iter().position(|told| *told == line);
+        let (begun, over) = (place(format!("{key} begins")), place(format!("{key} is gone")));
+        assert_eq!(over.is_some(), gone.contains(&key), "{lines:?}");
+        assert!(over.is_none_or(|over| begun.is_some_and(|begun| begun < over)), "{lines:?}");
+    }
 }
 
 proptest! {
