@@ -96,7 +96,8 @@ impl Models {
         for entry in std::fs::read_dir(folder).with_context(|| format!("read {}", folder.display()))? {
             let path = entry?.path();
             let name = path.to_string_lossy();
-            if name.ends_with("_request.py") || name.ends_with("_response.py") {
+            // `_assume_role_with_oidcrequest.py` has no line in between.
+            if name.ends_with("request.py") || name.ends_with("response.py") {
                 classes.extend(read_classes(&std::fs::read_to_string(&path)?));
             }
         }

@@ -1,6 +1,6 @@
 //! The cloud itself: its parts put together, started and stopped.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -110,6 +110,7 @@ impl Cloud {
         let (halted, halts) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             addresses: options.addresses,
+            builder_address: options.builder_address,
             disk_limit: options.inventory.as_ref().and_then(|inventory| inventory.instance_disk_bytes),
             clock,
             state: Mutex::new(Book { state, number: 0 }),
@@ -234,7 +235,7 @@ fn fresh(seed: u64) -> State {
     let uid = format!("1{:015}", u64::from(ids.number("account", u32::MAX)));
     let key_id = format!("LTAI5t{}", ids.word("key-id", 18));
     let secret = ids.word("key-secret", 30);
-    let key = AccessKey { secret, token: None, expires: None, arn: format!("acs:ram::{uid}:root") };
+    let key = AccessKey::lasting(secret, format!("acs:ram::{uid}:root"));
     let account = Account {
         uid: uid.clone(),
         access_keys: [(key_id, key)].into_iter().collect(),
@@ -285,6 +286,7 @@ struct Book {
 /// What the parts of a cloud share.
 pub struct Inner {
     pub(crate) addresses: AddressMode,
+    builder_address: IpAddr,
     pub(crate) clock: Clock,
     pub(crate) nonces: Nonces,
     pub(crate) ignore_unknown_parameters: bool,
@@ -308,6 +310,11 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Inner {
+    /// Returns the address that a caller has for the cloud.
+    pub(crate) fn seen_as(&self, address: IpAddr) -> IpAddr {
+        if address.is_loopback() { self.builder_address } else { address }
+    }
+
     /// Brings the state to the present and looks at it.
     pub(crate) fn with_state<T>(self: &Arc<Self>, look: impl FnOnce(&mut State) -> T) -> T {
         let mut book = lock(&self.state);

@@ -10,9 +10,13 @@ use crate::catalogue;
 use crate::clock::Moment;
 use crate::faults::FaultRule;
 use crate::ids::Ids;
+mod access;
+
+pub use access::{OwnedOidcProvider, OwnedPolicy, OwnedRole, OwnedUser};
+
 use crate::model::{
     AccessKey, Account, Content, Direction, Eip, EipStatus, Image, ImageDisk, ImageStatus, KeyPair,
-    NetworkStatus, Role, Rule, SecurityGroup, Snapshot, SnapshotStatus, SoldOut, Stage, State, Tags, VSwitch,
+    NetworkStatus, Rule, SecurityGroup, Snapshot, SnapshotStatus, SoldOut, Stage, State, Tags, VSwitch,
     Vpc,
 };
 
@@ -47,6 +51,10 @@ pub struct Owned {
     pub snapshots: Vec<OwnedSnapshot>,
     pub eips: Vec<OwnedEip>,
     pub roles: Vec<OwnedRole>,
+    pub users: Vec<OwnedUser>,
+    /// The account's own policies.
+    pub policies: Vec<OwnedPolicy>,
+    pub oidc_providers: Vec<OwnedOidcProvider>,
     /// How many of a kind may exist in a region: `vpc`, `vswitch`, `eip`, `security_group`, `key_pair`, `image`,
     /// `snapshot`, `instance`.
     pub quotas: BTreeMap<String, usize>,
@@ -215,16 +223,6 @@ pub struct OwnedEip {
     pub tags: Tags,
 }
 
-/// A role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct OwnedRole {
-    pub name: String,
-    /// The trust policy; without one the role trusts every account of the cloud.
-    #[serde(default)]
-    pub trust: Option<serde_json::Value>,
-}
-
 /// Adds what an inventory says to the state. What is there already, from a folder that was kept, stays as it is.
 pub fn apply(state: &mut State, inventory: &Inventory, now: Moment) -> Result<(), InventoryError> {
     let uids: Vec<String> = std::iter::once(&inventory.account)
@@ -278,12 +276,7 @@ fn apply_account(
         account.access_keys.retain(|_, key| key.token.is_some());
     }
     for (id, secret) in &owned.access_keys {
-        let key = AccessKey {
-            secret: secret.clone(),
-            token: None,
-            expires: None,
-            arn: format!("acs:ram::{uid}:root"),
-        };
+        let key = AccessKey::lasting(secret.clone(), format!("acs:ram::{uid}:root"));
         account.access_keys.insert(id.clone(), key);
     }
     for vpc in &owned.vpcs {
@@ -432,21 +425,7 @@ fn apply_account(
             stage: Stage::settled(EipStatus::Available, created),
         });
     }
-    for role in &owned.roles {
-        let everyone: Vec<String> = uids.iter().map(|uid| format!("acs:ram::{uid}:root")).collect();
-        let usual = serde_json::json!({
-            "Statement": [{"Action": "sts:AssumeRole", "Effect": "Allow", "Principal": {"RAM": everyone}}], "Version": "1",
-        });
-        let trust = role.trust.as_ref().unwrap_or(&usual).to_string();
-        account.roles.entry(role.name.clone()).or_insert_with(|| Role {
-            name: role.name.clone(),
-            id: format!("3{:017}", ids.number("role", u32::MAX)),
-            trust,
-            description: String::new(),
-            policies: BTreeMap::new(),
-            created,
-        });
-    }
+    access::apply(account, ids, owned, uids, created)?;
     account.quotas.extend(owned.quotas.clone());
     if !owned.sold_out.is_empty() {
         account.sold_out.clone_from(&owned.sold_out);

@@ -28,7 +28,7 @@ pub struct CallRecord {
 
 /// Parameters whose values are secrets.
 const SECRET: &[&str] =
-    &["Password", "UserData", "SecurityToken", "AccessKeySecret", "PrivateKeyBody", "Signature"];
+    &["OIDCToken", "Password", "UserData", "SecurityToken", "AccessKeySecret", "PrivateKeyBody", "Signature"];
 
 /// Returns the value of a parameter as it may be shown.
 pub fn shown(name: &str, value: &str) -> String {

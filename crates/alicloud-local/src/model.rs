@@ -9,6 +9,10 @@ use serde::{Deserialize, Serialize};
 use crate::clock::Moment;
 use crate::ids::Ids;
 
+mod access;
+
+pub use access::{AccessKey, Attached, OidcProvider, Policy, Role, User, an_hour};
+
 /// Tags by key.
 pub type Tags = BTreeMap<String, String>;
 
@@ -112,6 +116,15 @@ pub struct Account {
     pub snapshots: BTreeMap<String, Snapshot>,
     /// Roles by name.
     pub roles: BTreeMap<String, Role>,
+    /// Users by name.
+    #[serde(default)]
+    pub users: BTreeMap<String, User>,
+    /// The account's own policies by name.
+    #[serde(default)]
+    pub policies: BTreeMap<String, Policy>,
+    /// Providers of identities by name.
+    #[serde(default)]
+    pub oidc_providers: BTreeMap<String, OidcProvider>,
     /// How many of a kind may exist in a region, where it is not the usual number.
     pub quotas: BTreeMap<String, usize>,
     /// What is sold out.
@@ -127,28 +140,6 @@ pub struct Answered {
     pub fingerprint: String,
     /// The answer.
     pub answer: serde_json::Value,
-}
-
-/// An access key: of the account itself, or a temporary one of a role.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct AccessKey {
-    /// The secret.
-    pub secret: String,
-    /// The token that must come along with a temporary key.
-    pub token: Option<String>,
-    /// When a temporary key ends.
-    pub expires: Option<Moment>,
-    /// Whose key it is.
-    pub arn: String,
-}
-
-impl std::fmt::Debug for AccessKey {
-    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        out.debug_struct("AccessKey")
-            .field("arn", &self.arn)
-            .field("expires", &self.expires)
-            .finish_non_exhaustive()
-    }
 }
 
 /// Something that is out of stock; an absent field means "any".
@@ -438,16 +429,7 @@ pub struct ImageDisk {
     pub size_gib: u64,
     pub system: bool,
     pub encrypted: bool,
-}
-
-/// A role.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-pub struct Role {
-    pub name: String,
-    pub id: String,
-    pub trust: String,
-    pub description: String,
-    /// Policies by name with their types.
-    pub policies: BTreeMap<String, String>,
-    pub created: Moment,
+    /// The customer's key it is encrypted with; empty for the service's own.
+    #[serde(default)]
+    pub kms_key: String,
 }

@@ -1,6 +1,6 @@
 //! How a cloud is started.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::faults::FaultRule;
@@ -32,6 +32,9 @@ pub struct CloudOptions {
     pub inventory: Option<Inventory>,
     /// How instances get addresses.
     pub addresses: AddressMode,
+    /// The public address of this machine, as the cloud is to see it: what callers over loopback count as, for
+    /// security groups and conditions on the source.
+    pub builder_address: IpAddr,
     /// What ids and random values are made from.
     pub seed: u64,
     /// How to start this program again as the helper of instances.
@@ -53,6 +56,7 @@ impl CloudOptions {
             state_dir: None,
             inventory: None,
             addresses: AddressMode::Mapped,
+            builder_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             seed: rand::random(),
             helper,
             faults: Vec::new(),

@@ -1,5 +1,6 @@
 //! What a handler works in: the state, the caller, the clock, and what it wants done outside this process.
 
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::error::{ApiError, refuse};
 use super::params::Params;
+use crate::access::Identity;
 use crate::catalogue;
 use crate::clock::{Clock, Moment};
 use crate::model::{Account, Stage, State, Tags};
@@ -78,10 +80,16 @@ pub struct Cx<'a> {
     pub params: &'a Params,
     /// The number of the account that calls.
     pub uid: String,
-    /// Who calls.
+    /// Who calls, as a resource name.
     pub arn: String,
     /// The region named by the call, or by the host it was sent to.
     pub region: Option<String>,
+    /// Who calls.
+    pub identity: Identity,
+    /// What the call may do at most, where its key was asked for with such a policy.
+    pub session_policy: Option<String>,
+    /// The address the call comes from.
+    pub source: IpAddr,
     /// How addresses are given out.
     pub addresses: AddressMode,
     /// What a fault rule makes of this call.

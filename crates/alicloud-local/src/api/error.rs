@@ -9,6 +9,8 @@ pub struct ApiError {
     pub code: String,
     /// The message for people.
     pub message: String,
+    /// What was denied to whom by what, in the answer's `AccessDeniedDetail`.
+    pub detail: Option<Box<serde_json::Value>>,
 }
 
 impl ApiError {
@@ -24,12 +26,19 @@ impl ApiError {
         self
     }
 
+    /// Adds what was denied to whom by what.
+    pub fn with_detail(mut self, detail: serde_json::Value) -> ApiError {
+        self.detail = Some(Box::new(detail));
+        self
+    }
+
     /// A parameter that the gateway wants for the action is absent.
     pub fn missing(name: &str) -> ApiError {
         ApiError {
             status: 400,
             code: format!("Missing{}", name.replace('.', "")),
             message: format!("{name} is mandatory for this action."),
+            detail: None,
         }
     }
 
@@ -39,6 +48,7 @@ impl ApiError {
             status: 400,
             code: "InvalidParameter.Unknown".to_owned(),
             message: format!("{action} has no parameter \"{name}\"."),
+            detail: None,
         }
     }
 
@@ -48,6 +58,7 @@ impl ApiError {
             status: 400,
             code: format!("InvalidParameter.{name}"),
             message: format!("The specified parameter \"{name}\" is not valid."),
+            detail: None,
         }
     }
 }
@@ -58,7 +69,7 @@ pub fn refuse(code: &str) -> ApiError {
         .iter()
         .find(|(known, _, _)| *known == code)
         .map_or((400, "The request was refused."), |(_, status, message)| (*status, *message));
-    ApiError { status, code: code.to_owned(), message: message.to_owned() }
+    ApiError { status, code: code.to_owned(), message: message.to_owned(), detail: None }
 }
 
 const STATUS: &str = "The current status of the resource does not support this operation.";
@@ -257,3 +268,22 @@ const KNOWN: &[(&str, u16, &str)] = &[
     ("NoPermission", 403, "You are not authorized to do this action. You should be authorized by RAM."),
     ("InvalidParameter.DurationSeconds", 400, "The Min/Max value of DurationSeconds is 15min/1hr."),
 ];
+    ("EntityNotExist.User", 404, "The user does not exist."),
+    ("EntityAlreadyExists.User", 409, "The user already exists."),
+    ("EntityAlreadyExists.User.Policy", 409, "The policy is already attached to the user."),
+    ("EntityNotExist.User.Policy", 404, "The policy is not attached to the user."),
+    ("DeleteConflict.User.Policy", 409, "The user cannot be deleted while policies are attached to it."),
+    ("DeleteConflict.User.AccessKey", 409, "The user cannot be deleted while it has access keys."),
+    ("EntityNotExist.User.AccessKey", 404, "The access key does not exist."),
+    ("LimitExceeded.User.AccessKey", 409, "The count of access keys beyond the current limits."),
+    ("EntityNotExist.Policy", 404, "The policy does not exist."),
+    ("EntityAlreadyExists.Policy", 409, "The policy already exists."),
+    ("DeleteConflict.Policy.User", 409, "The policy cannot be deleted while it is attached to users."),
+    ("DeleteConflict.Policy.Role", 409, "The policy cannot be deleted while it is attached to roles."),
+    ("InvalidParameter.RoleArn", 400, "The parameter RoleArn is wrongly formed."),
+    ("InvalidParameter.RoleSessionName", 400, "The parameter RoleSessionName is wrongly formed."),
+    ("InvalidParameter.PolicyGrammar", 400, "The parameter Policy has not passed grammar check."),
+    ("EntityNotExist.OIDCProvider", 404, "The OIDC provider does not exist."),
+    ("AuthenticationFail.NoPermission", 403, "This operation is forbidden by RAM."),
+    ("AuthenticationFail.OIDCToken.Invalid", 400, "The OIDC token is invalid."),
+    ("AuthenticationFail.OIDCToken.Expired", 400, "The OIDC token is expired."),

@@ -83,6 +83,8 @@ pub enum Kind {
     Write,
     /// It writes, and wants a fresh RSA key, which is made before the state is locked.
     WriteWithKey,
+    /// It writes, and the call need not be signed.
+    Unsigned,
 }
 
 /// A row of the table of actions.
@@ -113,6 +115,21 @@ pub const fn write(
     run: fn(&mut Cx<'_>) -> Answer,
 ) -> Action {
     Action { name, kind: Kind::Write, required, run }
+}
+
+/// A row of an action that changes something for callers who need not sign.
+pub const fn unsigned(
+    name: &'static str,
+    required: &'static [&'static str],
+    run: fn(&mut Cx<'_>) -> Answer,
+) -> Action {
+    Action { name, kind: Kind::Unsigned, required, run }
+}
+
+/// Returns whether an action is one of networks or elastic addresses, under whichever version it is called.
+pub fn is_of_vpc(name: &str) -> bool {
+    let tables = [crate::vpc::networks::ACTIONS, crate::vpc::eips::ACTIONS];
+    tables.iter().flat_map(|table| table.iter()).any(|action| action.name == name)
 }
 
 /// Finds an action. The actions of networks and elastic addresses are served under the version of Ecs too, where
@@ -155,7 +172,7 @@ fn tables(product: Product) -> &'static [&'static [Action]] {
             crate::ecs::regions::SHARED,
         ],
         Product::Sts => &[crate::access::STS],
-        Product::Ram => &[crate::access::RAM],
+        Product::Ram => &[crate::access::ROLES, crate::access::USERS, crate::access::POLICIES],
         Product::Location => &[crate::access::LOCATION],
     }
 }

@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::disks::CATEGORIES;
 use super::{images, key_pairs, regions};
+use crate::access;
 use crate::api::{Answer, ApiError, Cx, Effect, Outcome, refuse};
 use crate::catalogue::{self, Region};
 use crate::clock::Moment;
@@ -131,10 +132,12 @@ fn check(cx: &Cx<'_>) -> Result<Order, ApiError> {
     if params.get("IoOptimized").is_some_and(|value| value != "optimized" && value != "none") {
         return Err(ApiError::invalid("IoOptimized"));
     }
-    if let Some(role) = params.get("RamRoleName")
-        && !cx.account().roles.contains_key(role)
-    {
-        return Err(refuse("InvalidRamRole.NotEcsRole"));
+    if let Some(name) = params.get("RamRoleName") {
+        let role = cx.account().roles.get(name);
+        if !role.is_some_and(|role| access::trusts_service(&role.trust, "ecs.aliyuncs.com")) {
+            return Err(refuse("InvalidRamRole.NotEcsRole"));
+        }
+        access::may_pass(cx, name)?;
     }
     Ok(Order {
         region,

@@ -25,9 +25,12 @@ pub fn success(format: Format, action: &str, request_id: &str, mut fields: Value
 pub fn failure(format: Format, host: &str, request_id: &str, error: &ApiError) -> Response<Body> {
     let recommend =
         format!("https://error-center.aliyun.com/status/search?Keyword={}&source=PopGw", error.code);
-    let fields = json!({
+    let mut fields = json!({
         "RequestId": request_id, "HostId": host, "Code": error.code, "Message": error.message, "Recommend": recommend,
     });
+    if let Some(detail) = &error.detail {
+        fields["AccessDeniedDetail"] = Value::clone(detail);
+    }
     let status = StatusCode::from_u16(error.status).unwrap_or(StatusCode::BAD_REQUEST);
     write(format, status, "Error", &fields, request_id)
 }

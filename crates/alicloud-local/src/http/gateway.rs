@@ -15,6 +15,7 @@ use super::answer::{self, Format};
 use super::connection::Peer;
 use super::request::{Request, pairs};
 use super::signature::{self, Caller};
+use crate::access::{self, Identity};
 use crate::api::{self, Action, ApiError, Cx, Kind, Outcome, Params, Product, refuse};
 use crate::clock::Moment;
 use crate::cloud::Inner;
@@ -72,6 +73,7 @@ async fn serve(
         Vec::new()
     };
     let request = Request {
+        from: cloud.seen_as(peer.address.ip()),
         method,
         path: uri.path().to_owned(),
         headers,
@@ -207,8 +209,10 @@ fn authenticate(
     };
     let action = api::find(product, name).ok_or_else(|| refuse("InvalidAction.NotFound"))?;
     let now = Moment(Timestamp::now().as_millisecond());
-    let caller =
-        cloud.with_state(|state| signature::verify(request, state, &cloud.nonces, now, cloud.clock.now()))?;
+    let caller = cloud.with_state(|state| match action.kind {
+        Kind::Unsigned => Ok(Caller::unsigned(state)),
+        _ => signature::verify(request, state, &cloud.nonces, now, cloud.clock.now()),
+    })?;
     Ok((caller, product, action))
 }
 
@@ -239,7 +243,7 @@ async fn act(
             let seed = cloud.with_state(|state| state.ids.bytes("key"));
             tokio::task::spawn_blocking(move || FreshKey::make(seed)).await.ok().flatten()
         }
-        Kind::Read | Kind::Write => None,
+        Kind::Read | Kind::Write | Kind::Unsigned => None,
     };
     let done = cloud.change(action.kind != Kind::Read, |state, clock, consoles| {
         let mut cx = Cx {
@@ -248,7 +252,10 @@ async fn act(
             params,
             uid: caller.uid.clone(),
             arn: caller.arn.clone(),
+            identity: Identity::of(&caller.arn),
             region,
+            session_policy: caller.policy.clone(),
+            source: request.from,
             addresses: cloud.addresses,
             outcome,
             key,
@@ -256,7 +263,8 @@ async fn act(
             effects: Vec::new(),
             notes: Vec::new(),
         };
-        let answer = once(&mut cx, action);
+        let allowed = access::authorize(&cx, product, action);
+        let answer = allowed.and_then(|()| once(&mut cx, action));
         (answer, cx.effects, cx.notes)
     });
     done.await

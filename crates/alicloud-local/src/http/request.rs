@@ -1,10 +1,14 @@
 //! A request as it came: its parts, and what it calls, in either of the two forms (parameters or headers).
 
+use std::net::IpAddr;
+
 use axum::http::{HeaderMap, Method};
 
 /// A request, read but not judged.
 #[derive(Debug)]
 pub struct Request {
+    /// The address it came from, as the cloud sees it.
+    pub from: IpAddr,
     /// `GET` or `POST`.
     pub method: Method,
     /// The path, `/` for all products here.

@@ -25,8 +25,21 @@ const WINDOW: Duration = Duration::from_secs(15 * 60);
 pub struct Caller {
     /// The account.
     pub uid: String,
-    /// The account itself, or the role assumed.
+    /// The account itself, a user of it, or the role assumed.
     pub arn: String,
+    /// What the caller may do at most, if his key says so.
+    pub policy: Option<String>,
+}
+
+impl Caller {
+    /// Somebody who did not sign.
+    pub fn unsigned(state: &State) -> Caller {
+        Caller { uid: state.default_account.clone(), arn: String::new(), policy: None }
+    }
+
+    fn of(uid: &str, key: &AccessKey) -> Caller {
+        Caller { uid: uid.to_owned(), arn: key.arn.clone(), policy: key.policy.clone() }
+    }
 }
 
 /// The nonces used lately.
@@ -118,7 +131,11 @@ fn find<'a>(state: &'a State, key_id: &str) -> Result<(&'a str, &'a AccessKey), 
         .accounts
         .iter()
         .filter_map(|(uid, account)| Some((uid.as_str(), account.access_keys.get(key_id)?)));
-    keys.next().ok_or_else(|| refuse("InvalidAccessKeyId.NotFound"))
+    match keys.next() {
+        None => Err(refuse("InvalidAccessKeyId.NotFound")),
+        Some((_, key)) if key.inactive => Err(refuse("InvalidAccessKeyId.Inactive")),
+        Some(found) => Ok(found),
+    }
 }
 
 fn check_token(key: &AccessKey, token: Option<&str>, now: Moment) -> Result<(), ApiError> {
@@ -162,7 +179,7 @@ fn verify_rpc(
     }
     check_token(key, request.param("SecurityToken"), here)?;
     nonces.note(key_id, nonce, now)?;
-    Ok(Caller { uid: uid.to_owned(), arn: key.arn.clone() })
+    Ok(Caller::of(uid, key))
 }
 
 fn verify_acs3(
@@ -206,7 +223,7 @@ fn verify_acs3(
     }
     check_token(key, request.header("x-acs-security-token"), here)?;
     nonces.note(key_id, nonce, now)?;
-    Ok(Caller { uid: uid.to_owned(), arn: key.arn.clone() })
+    Ok(Caller::of(uid, key))
 }
 
 /// The real gateway tells what it signed, so that a client can see where it went wrong.
@@ -223,6 +240,7 @@ fn mismatch(text: &str, canonical: Option<&str>) -> ApiError {
 #[cfg(test)]
 pub fn sign_rpc(method: &str, params: &[(String, String)], secret: &str) -> String {
     let request = Request {
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
         method: method.parse().unwrap(),
         path: "/".to_owned(),
         headers: axum::http::HeaderMap::new(),
@@ -251,6 +269,7 @@ pub fn sign_acs3(
     let mut names: Vec<String> = map.keys().map(|name| name.as_str().to_owned()).collect();
     names.sort();
     let request = Request {
+        from: std::net::Ipv4Addr::LOCALHOST.into(),
         method: axum::http::Method::POST,
         path: "/".to_owned(),
         headers: map,
@@ -291,7 +310,8 @@ mod tests {
             map.insert(*name, HeaderValue::from_str(value).unwrap());
         }
         let query = query.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
-        Request { method, path: "/".into(), headers: map, query, form: Vec::new(), body: body.into() }
+        let from = std::net::Ipv4Addr::LOCALHOST.into();
+        Request { from, method, path: "/".into(), headers: map, query, form: Vec::new(), body: body.into() }
     }
 
     const RUN: &[(&str, &str)] = &[

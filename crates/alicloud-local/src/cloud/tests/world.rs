@@ -163,8 +163,10 @@ impl Client {
             params.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
         let version = match action {
             name if name.contains("Vpc") || name.contains("VSwitch") || name.contains("Eip") => "2016-04-28",
-            "AssumeRole" | "GetCallerIdentity" => "2015-04-01",
-            name if name.contains("Role") => "2015-05-01",
+            "AssumeRole" | "AssumeRoleWithOIDC" | "GetCallerIdentity" => "2015-04-01",
+            name if ["Role", "User", "Policy", "Policies", "AccessKey"].iter().any(|word| name.contains(word)) => {
+                "2015-05-01"
+            }
             "DescribeEndpoints" => "2015-06-12",
             _ => "2014-05-26",
         };
