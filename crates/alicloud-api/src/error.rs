@@ -1,7 +1,7 @@
 //! The one error of this crate. The cloud's codes are an open set, so they are text ([`Error::is`]); what a caller
 //! decides on is closed: [`ErrorKind`], [`Retry`], [`Error::effect_is_uncertain`].
 
-use std::{error::Error as StdError, fmt};
+use std::{error::Error as StdError, fmt, sync::Arc};
 
 use crate::{Product, RegionId};
 
@@ -9,8 +9,10 @@ use crate::{Product, RegionId};
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Why a call, a wait or a setting failed. `Display` is one line; the cause beneath it is `source()`.
+#[derive(Clone)]
 pub struct Error(Box<Details>);
 
+#[derive(Clone)]
 struct Details {
     kind: ErrorKind,
     retry: Retry,
@@ -26,7 +28,8 @@ struct Details {
     access_denied_detail: Option<String>,
     attempts: u32,
     effect_is_uncertain: bool,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    /// Shared, so that one answer can be told to all who wait for it.
+    source: Option<Arc<dyn StdError + Send + Sync>>,
 }
 
 /// What kind of failure it is.
@@ -153,7 +156,7 @@ impl Error {
 
     /// Adds the cause beneath.
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Error {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 
