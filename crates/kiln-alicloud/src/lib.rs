@@ -11,16 +11,23 @@ mod config;
 
 // What is done about it.
 mod build;
+mod accounts;
 mod cloud;
+mod diagnosis;
 mod lanes;
+mod network;
 mod publish;
+mod sources;
 mod steps;
 mod tags;
+mod user_data;
 
 // How it ends.
 mod artifact;
 mod failure;
 mod reclaim;
 
+pub use accounts::Accounts;
+pub use alicloud_api::credentials::Files;
 pub use cloud::{Environment, Setup};
 pub use registry::{reclaim_table, register, sweeps};

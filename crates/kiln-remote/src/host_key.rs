@@ -1,6 +1,6 @@
 //! Host keys learnt in a way of their own: what a machine writes to its console when its keys are made.
 
-use russh::keys::PublicKey;
+use russh::keys::{HashAlg, PublicKey};
 
 /// What cloud-init's `keys-to-console` writes around the keys, at the end of a first boot.
 const BEGIN: &str = "-----BEGIN SSH HOST KEY KEYS-----";
@@ -22,6 +22,11 @@ pub fn on_console(text: &str) -> Vec<PublicKey> {
 pub fn may_still_come(text: &str) -> bool {
     let last = text.lines().rfind(|line| line.contains("Cloud-init v. "));
     last.is_some_and(|line| !line.contains(" finished at "))
+}
+
+/// Returns kind and fingerprint, as OpenSSH shows them.
+pub fn fingerprint(key: &PublicKey) -> String {
+    format!("{} {}", key.algorithm(), key.fingerprint(HashAlg::Sha256))
 }
 
 /// Finds `ssh-ed25519 AAAA…` in a line, whatever stands around it.

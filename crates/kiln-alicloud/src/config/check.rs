@@ -1,7 +1,7 @@
 //! What is wrong with a configuration, all at once and in Packer's words and order: access, image, communicator, run.
 //! What passes is a [`Plan`]: nothing in it can still be missing.
 
-use alicloud_api::{RegionId, UserData};
+use alicloud_api::RegionId;
 use kiln_core::diagnostic::Fault;
 use kiln_core::scope::Scope;
 use kiln_core::value::Value;
@@ -9,7 +9,7 @@ use kiln_remote::config::Resolved;
 use kiln_remote::connect::ConnectConfig;
 use kiln_remote::keys::KeyKind;
 
-use super::launch::{AddressPlan, Source, address_plan};
+use super::launch::LaunchPlan;
 use super::{Access, Config, ImagePlan};
 use crate::cloud::Setup;
 
@@ -21,11 +21,8 @@ pub(crate) struct Plan {
     pub access: Access,
     pub region: RegionId,
     pub image: ImagePlan,
-    pub instance_type: String,
-    pub source: Source,
+    pub launch: LaunchPlan,
     pub login: Login,
-    pub address: AddressPlan,
-    pub user_data: Option<UserData>,
 }
 
 /// How to get in.
@@ -55,8 +52,10 @@ impl Plan {
 
     /// Returns what the user should know before the build.
     pub(crate) fn warnings(&self, scope: &Scope) -> Vec<String> {
-        let mut warnings = self.config.communicator.warnings(scope.world.as_ref());
+        let mut warnings = self.access.warnings.clone();
+        warnings.extend(self.config.communicator.warnings(scope.world.as_ref()));
         warnings.extend(self.config.image.warnings());
+        warnings.extend(self.config.launch.warnings());
         if given(&self.config.communicator.ssh_host).is_some() {
             warnings
                 .push("ssh_host is not used: the builder connects to the address of its instance".to_owned());
@@ -73,37 +72,16 @@ impl Plan {
     ) -> Result<Plan, Vec<Fault>> {
         let mut check = Check { settings, faults: Vec::new() };
         let access = check.access(&config.access, setup);
-        let image = check.image(&config.image, scope);
-        check.run_tags(&config.launch);
+        let image = check.image(&config.image, scope, access.as_ref().map(|access| &access.region));
         let login = check.login(&config, scope);
-        let (instance_type, source) = check.source(&config.launch);
-        let user_data = check.user_data(&config.launch, scope);
-        let address = address_plan(&config.launch);
-        let parts = (access, image, login, instance_type, source);
-        let (
-            Some(access),
-            Some(image),
-            Some(login),
-            Some(instance_type),
-            Some(source),
-        ) = parts
-        else {
+        let launch = check.launch(&config.launch, scope, setup);
+        let (Some(access), Some(image), Some(login), Some(launch)) = (access, image, login, launch) else {
             return Err(check.faults);
         };
         if !check.faults.is_empty() {
             return Err(check.faults);
         }
-        Ok(Plan {
-            region: access.region.clone(),
-            access,
-            image,
-            instance_type,
-            source,
-            login,
-            address,
-            user_data,
-            config,
-        })
+        Ok(Plan { region: access.region.clone(), access, image, launch, login, config })
     }
 }
 
@@ -138,6 +116,7 @@ impl Check<'_> {
             self.fault("communicator", "communicator `none` is not possible with alicloud-ecs", hint);
             return None;
         };
+        self.password(&config.communicator);
         let key = self.key_plan(config, &connect)?;
         Some(Login { connect, key })
     }

@@ -1,14 +1,12 @@
 //! The temporary instance and its network: what it is made of, where it stands, how it can be reached.
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use alicloud_api::UserData;
-use kiln_core::scope::Scope;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::check::{Check, given};
+use super::check::given;
+use crate::user_data::RawUserData;
 
 /// The temporary instance and its network.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -16,6 +14,17 @@ use super::check::{Check, given};
 pub(crate) struct LaunchConfig {
     /// **Required.** Type of the temporary instance, such as `ecs.g7.large`.
     pub instance_type: Option<String>,
+    /// Instance types to try, in this order, where `instance_type` cannot be had.
+    pub instance_types: Vec<String>,
+    /// `NoSpot` (the default), `SpotAsPriceGo` or `SpotWithPriceLimit`: whether the temporary instance is a cheaper one
+    /// that the cloud may take back.
+    #[schemars(extend("x-default" = "NoSpot"))]
+    pub spot_strategy: Option<String>,
+    /// Highest price an hour, in the account's currency. Needed for `SpotWithPriceLimit`.
+    pub spot_price_limit: Option<f64>,
+    /// Whether an ordinary instance is taken where no spot instance can be had; `true` by default.
+    #[schemars(extend("x-default" = "true"))]
+    pub spot_fallback: Option<bool>,
     /// Image to start from. This or `image_family` is required.
     pub source_image: Option<String>,
     /// Family whose newest image to start from, such as `acs:ubuntu_22_04_x64`.
@@ -32,8 +41,20 @@ pub(crate) struct LaunchConfig {
     pub run_tags: BTreeMap<String, String>,
     /// `Active` or `Deactive`: the cloud's security agent on the temporary instance.
     pub security_enhancement_strategy: Option<String>,
+    /// `required` or `optional`: whether the metadata service of the temporary instance insists on a token (IMDSv2).
+    pub http_tokens: Option<String>,
     /// Existing security group; by default a temporary one, open only for the communicator's port.
     pub security_group_id: Option<String>,
+    /// From where the temporary security group lets the communicator in: IPv4 addresses or blocks, such as
+    /// `203.0.113.0/24`. By default this machine's address where it is known, else what can reach the instance.
+    pub temporary_security_group_source_cidrs: Vec<String>,
+    /// Ask `KILN_ADDRESS_URL` (by default `https://checkip.amazonaws.com`) for this machine's public address and let
+    /// the communicator in from there alone.
+    pub temporary_security_group_source_public_ip: bool,
+    /// How the instance's SSH host key is known: `console` (what the instance writes to its console, else the first
+    /// one shown), `user-data` (one made for this run and installed by cloud-init) or `first-use` (the first shown).
+    #[schemars(extend("x-default" = "console"))]
+    pub ssh_host_key: Option<String>,
     /// Name of the temporary security group.
     pub security_group_name: Option<String>,
     /// Existing VPC; by default a temporary one.
@@ -62,10 +83,48 @@ pub(crate) struct LaunchConfig {
     pub user_data_file: Option<String>,
 }
 
+/// What to launch, checked.
+pub(crate) struct LaunchPlan {
+    /// The types to try, in this order; at least one.
+    pub instance_types: Vec<String>,
+    pub market: Market,
+    pub source: Source,
+    pub address: AddressPlan,
+    pub user_data: Option<RawUserData>,
+    /// The blocks the template lets the communicator in from; empty if it names none.
+    pub sources: Vec<String>,
+    /// The endpoint of the environment that tells this machine's address.
+    pub address_url: Option<String>,
+    pub host_key: HostKeySource,
+}
+
 /// What to start from.
 pub(crate) enum Source {
     Image(String),
     Family(String),
+}
+
+/// What kind of instance is paid for.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Market {
+    OnDemand,
+    /// One that the cloud may take back, up to `limit` an hour if there is one; an ordinary one instead if `fallback`.
+    Spot {
+        limit: Option<f64>,
+        fallback: bool,
+    },
+}
+
+/// How the host key is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum HostKeySource {
+    /// From the console, else the first one shown.
+    #[default]
+    Console,
+    /// Made for this run and installed by user data.
+    UserData,
+    /// The first one shown.
+    FirstUse,
 }
 
 /// Which address the instance gets, and which one we connect to (the three-way reading of
@@ -88,8 +147,48 @@ pub(crate) enum Public {
 
 /// What an EIP gets when nothing is said; an instance without a figure gets no address at all.
 pub(crate) const DEFAULT_BANDWIDTH: u32 = 5;
-/// The API's limit, before encoding.
-const USER_DATA_MAX: usize = 32 * 1024;
+
+impl LaunchConfig {
+    /// Returns what the user should know before the build.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        let mut warnings = Vec::new();
+        match (self.ssh_private_ip, self.associate_public_ip_address, given(&self.eip_id)) {
+            (true, None | Some(false), Some(_)) => warnings.push(
+                "eip_id is not used: ssh_private_ip is set, and associate_public_ip_address is not".to_owned(),
+            ),
+            (false, Some(false), Some(_)) => warnings.push(
+                "associate_public_ip_address is false, and eip_id is given: the address is bound all the same"
+                    .to_owned(),
+            ),
+            _ => {}
+        }
+        if !self.makes_security_group() {
+            for (field, is_set) in [
+                (
+                    "temporary_security_group_source_cidrs",
+                    !self.temporary_security_group_source_cidrs.is_empty(),
+                ),
+                ("temporary_security_group_source_public_ip", self.temporary_security_group_source_public_ip),
+                ("security_group_name", given(&self.security_group_name).is_some()),
+            ] {
+                if is_set {
+                    warnings.push(format!("{field} is not used: security_group_id names an existing group"));
+                }
+            }
+        }
+        warnings
+    }
+
+    /// Whether the security group is a temporary one.
+    pub(crate) fn makes_security_group(&self) -> bool {
+        given(&self.security_group_id).is_none()
+    }
+
+    /// Whether everything of the network is temporary: then nothing else can be in it.
+    pub(super) fn makes_network(&self) -> bool {
+        [&self.vpc_id, &self.vswitch_id, &self.security_group_id].iter().all(|id| given(id).is_none())
+    }
+}
 
 pub(super) fn address_plan(config: &LaunchConfig) -> AddressPlan {
     let eip = given(&config.eip_id).map(str::to_owned);
@@ -100,74 +199,6 @@ pub(super) fn address_plan(config: &LaunchConfig) -> AddressPlan {
         (false, Some(false), None) | (true, None | Some(false), _) => Public::None,
     };
     AddressPlan { connect_private: config.ssh_private_ip || public == Public::None, public }
-}
-
-impl Check<'_> {
-    pub(super) fn source(&mut self, config: &LaunchConfig) -> (Option<String>, Option<Source>) {
-        let instance_type = given(&config.instance_type).map(str::to_owned);
-        if instance_type.is_none() {
-            self.fault("instance_type", "An alicloud_instance_type must be specified", "set `instance_type`");
-        }
-        let spaced = |text: &str| text.trim() != text;
-        let source = match (given(&config.source_image), given(&config.image_family)) {
-            (None, None) => {
-                self.fault("source_image", "A source_image must be specified", "or an `image_family`");
-                None
-            }
-            (Some(_), Some(_)) => {
-                let message = "An image_family and source_image can not be specified at the same time. Please use only \
-                               one.";
-                self.fault("image_family", message, "");
-                None
-            }
-            (Some(image), None) if spaced(image) => {
-                self.fault("source_image", "The source_image can't include spaces", "");
-                None
-            }
-            (None, Some(family)) if spaced(family) => {
-                self.fault("image_family", "The image_family can't include spaces", "");
-                None
-            }
-            (Some(image), None) => Some(Source::Image(image.to_owned())),
-            (None, Some(family)) => Some(Source::Family(family.to_owned())),
-        };
-        (instance_type, source)
-    }
-
-    pub(super) fn user_data(&mut self, config: &LaunchConfig, scope: &Scope) -> Option<UserData> {
-        let bytes = match (given(&config.user_data), given(&config.user_data_file)) {
-            (None, None) => return None,
-            (Some(_), Some(_)) => {
-                self.fault("user_data_file", "Only one of user_data or user_data_file can be specified.", "");
-                return None;
-            }
-            (Some(text), None) => text.as_bytes().to_vec(),
-            (None, Some(file)) => match scope.world.read_bytes(Path::new(file)) {
-                Ok(bytes) => bytes,
-                Err(error) => {
-                    let hint = format!("{error}; the path is relative to the working directory");
-                    self.fault("user_data_file", format!("user_data_file not found: {file}"), &hint);
-                    return None;
-                }
-            },
-        };
-        if bytes.len() > USER_DATA_MAX {
-            let message = format!("user data of {} bytes", bytes.len());
-            self.fault("user_data", message, "the cloud takes at most 32 KiB before encoding");
-        }
-        Some(UserData::new(bytes))
-    }
-
-    pub(super) fn run_tags(&mut self, config: &LaunchConfig) {
-        // Kiln's own three tags take their place among the twenty.
-        if config.run_tags.len() > 17 {
-            self.fault(
-                "run_tags",
-                "more than 17 run_tags",
-                "the cloud takes 20 tags a resource; Kiln needs three",
-            );
-        }
-    }
 }
 
 #[cfg(test)]

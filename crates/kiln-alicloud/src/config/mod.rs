@@ -5,16 +5,19 @@ mod access;
 mod check;
 mod disk;
 mod image;
+mod image_plan;
 mod launch;
+mod launch_check;
 
 use kiln_remote::config::CommunicatorConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use access::{Access, AccessConfig};
+pub(crate) use access::{Access, AccessConfig, DEFAULT_REGION, endpoints};
 pub(crate) use check::{KeyPlan, Plan, given};
-pub(crate) use image::{ImageConfig, ImagePlan};
-pub(crate) use launch::{DEFAULT_BANDWIDTH, LaunchConfig, Public, Source};
+pub(crate) use image::ImageConfig;
+pub(crate) use image_plan::{CopyFailure, Encryption, ImagePlan, Marks};
+pub(crate) use launch::{DEFAULT_BANDWIDTH, HostKeySource, LaunchConfig, Market, Public, Source};
 
 /// Builder `alicloud-ecs`.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]

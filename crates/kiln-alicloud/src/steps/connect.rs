@@ -7,21 +7,40 @@ use alicloud_api::InstanceId;
 use kiln_core::communicator::Communicator;
 use kiln_core::error::Result;
 use kiln_core::value::Value;
-use kiln_remote::connect::{Address, ConnectConfig, LoginKey, connect};
+use kiln_remote::connect::{Address, ConnectConfig, LoginKey, NotConnected, connect_or_why};
 
+use super::host_key;
 use super::key_pair::BoundKey;
 use super::source_image::SourceImage;
 use crate::build::Site;
+use crate::diagnosis;
 
-/// Connects to `host` with the key the instance was created with, or as the template says.
-pub(crate) async fn get_in(site: &Site<'_>, host: &str, key: &BoundKey) -> Result<Arc<dyn Communicator>> {
+/// Connects to `host` with the key the instance was created with, or as the template says. Who cannot get in is told
+/// what the cloud knows of it.
+pub(crate) async fn get_in(
+    site: &Site<'_>,
+    instance: &InstanceId,
+    host: &str,
+    key: &BoundKey,
+) -> Result<Arc<dyn Communicator>> {
     let mut config: ConnectConfig = (*site.plan.login.connect).clone();
     config.credentials.keys.extend(key.pair.as_ref().map(LoginKey::from));
     config.pace = site.cloud.connect_pace(config.pace);
+    config.host_keys = host_key::policy(key);
     let address = Address { host: host.to_owned(), port: config.port };
-    let address = || async { Ok(address.clone()) };
-    let connection =
-        connect(&config, Arc::clone(site.dialer), address, &site.cx.events, &site.cx.cancel).await?;
+    let find = || async { Ok(address.clone()) };
+    let connected =
+        connect_or_why(&config, Arc::clone(site.dialer), find, &site.cx.events, &site.cx.cancel).await;
+    let connection = match connected {
+        Ok(connection) => connection,
+        Err(NotConnected { error, last }) => {
+            if let Some(last) = last {
+                diagnosis::tell(site, instance, &address, &last).await;
+            }
+            return Err(error);
+        }
+    };
+    host_key::check(site, instance, &connection).await?;
     Ok(Arc::new(connection))
 }
 

@@ -8,18 +8,21 @@ use kiln_core::run::Acquired;
 use kiln_remote::keys::{KeyKind, KeyPair};
 
 use crate::build::Site;
-use crate::config::KeyPlan;
+use crate::config::{HostKeySource, KeyPlan};
 use crate::failure::Doing as _;
 use crate::lanes::Lane;
 use crate::reclaim::Kind;
 use crate::tags;
 
 /// What later steps need of it.
+#[derive(Default)]
 pub(crate) struct BoundKey {
     /// The pair the instance is created with.
     pub name: Option<String>,
     /// The pair made here.
     pub pair: Option<KeyPair>,
+    /// The host key that user data installs.
+    pub host_key: Option<KeyPair>,
 }
 
 impl BoundKey {
@@ -30,6 +33,14 @@ impl BoundKey {
 }
 
 pub(crate) async fn make(site: &Site<'_>, lane: &Lane) -> Result<BoundKey> {
+    let host_key = match site.plan.launch.host_key {
+        HostKeySource::UserData => Some(KeyPair::generate(KeyKind::Ed25519).await?),
+        HostKeySource::Console | HostKeySource::FirstUse => None,
+    };
+    Ok(BoundKey { host_key, ..login_key(site, lane).await? })
+}
+
+async fn login_key(site: &Site<'_>, lane: &Lane) -> Result<BoundKey> {
     let communicator = &site.plan.config.communicator;
     match &site.plan.login.key {
         KeyPlan::Temporary { name, kind } => temporary(site, lane, name.as_deref(), *kind).await,
@@ -39,7 +50,7 @@ pub(crate) async fn make(site: &Site<'_>, lane: &Lane) -> Result<BoundKey> {
                 false => "Using existing SSH private key".to_owned(),
             };
             lane.say(line).await;
-            Ok(BoundKey { name: Some(name.clone()), pair: None })
+            Ok(BoundKey { name: Some(name.clone()), ..Default::default() })
         }
         KeyPlan::None => {
             let line = match (communicator.ssh_agent_auth, communicator.ssh_private_key_file.is_some()) {
@@ -48,7 +59,7 @@ pub(crate) async fn make(site: &Site<'_>, lane: &Lane) -> Result<BoundKey> {
                 (false, false) => "Not using temporary keypair",
             };
             lane.say(line).await;
-            Ok(BoundKey { name: None, pair: None })
+            Ok(BoundKey::default())
         }
     }
 }
@@ -74,7 +85,7 @@ async fn temporary(site: &Site<'_>, lane: &Lane, name: Option<&str>, kind: KeyKi
         Ok(Acquired::id(name.clone()))
     };
     run.acquire(intent, import).await?;
-    Ok(BoundKey { name: Some(name), pair: Some(pair) })
+    Ok(BoundKey { name: Some(name), pair: Some(pair), host_key: None })
 }
 
 /// The call has no client token. If its answer is lost, or a repetition finds the name taken, the pair of that name

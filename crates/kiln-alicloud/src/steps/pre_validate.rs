@@ -2,21 +2,24 @@
 
 use std::collections::BTreeSet;
 
-use alicloud_api::ZoneId;
-use alicloud_api::ecs::{DescribeAvailableResource, DescribeImages, DescribeRegions, DescribeZones, Image};
+use alicloud_api::ecs::{DescribeImages, DescribeRegions, Image};
+use alicloud_api::{ImageId, RegionId};
 use kiln_core::error::{Error, ErrorKind, Result};
 
+use super::address;
+use super::choice::{self, Choice};
 use crate::build::Site;
 use crate::cloud::Cloud;
-use crate::config::given;
 use crate::failure::Doing as _;
 use crate::reclaim::EVERY_STATUS;
 
-/// Returns the zone to build in. Fails if the region is not one, if an image of ours has exactly the name (the API's
-/// own filter also matches names that merely contain it), or if no zone offers the instance type.
-pub(crate) async fn pre_validate(site: &Site<'_>) -> Result<ZoneId> {
+/// Returns what to ask the cloud for, and where. Fails if the region is not one, if an image of ours has exactly the
+/// name (the API's own filter also matches names that merely contain it), if no zone offers the instance type, or if
+/// the template's elastic address is in use.
+pub(crate) async fn pre_validate(site: &Site<'_>) -> Result<Choice> {
     let events = &site.cx.events;
-    let (skip_region, skip_name) = (site.plan.config.access.skip_region_validation, site.plan.image.force_delete);
+    let (skip_region, skip_name) =
+        (site.plan.config.access.skip_region_validation, site.plan.image.force_delete);
     events
         .say(match skip_region {
             true => {
@@ -25,8 +28,8 @@ pub(crate) async fn pre_validate(site: &Site<'_>) -> Result<ZoneId> {
             false => "Prevalidating source region and copied regions...",
         })
         .await;
-    let region = async || if skip_region { Ok(()) } else { region_exists(site).await };
-    let name = async || if skip_name { Ok(()) } else { name_is_free(site).await };
+    let region = async || if skip_region { Ok(()) } else { regions_exist(site).await };
+    let name = async || if skip_name { Ok(()) } else { names_are_free(site).await };
     // An unknown region makes the other questions fail as well, so it is settled first.
     region().await?;
     events
@@ -35,57 +38,42 @@ pub(crate) async fn pre_validate(site: &Site<'_>) -> Result<ZoneId> {
             false => "Prevalidating image name...",
         })
         .await;
-    let (name, zone) = futures_util::join!(name(), zone(site));
-    name.and(zone)
+    let (name, choice, eip) = futures_util::join!(name(), choice::choose(site), address::eip_is_free(site));
+    name.and(eip).and(choice)
 }
 
-async fn name_is_free(site: &Site<'_>) -> Result<()> {
-    let name = &site.plan.image.name;
-    let taken = own_images(&site.cloud, name).await.doing("Error querying alicloud image")?;
-    let Some(image) = taken.first() else {
+/// Fails if an image of ours has exactly the image's name, or that of a copy in its region.
+async fn names_are_free(site: &Site<'_>) -> Result<()> {
+    let plan = &site.plan.image;
+    let home = (&site.plan.region, &plan.name);
+    let copies = plan.copies.iter().filter_map(|copy| Some((&copy.region, copy.name.as_ref()?)));
+    let looks = std::iter::once(home).chain(copies).map(|(region, name)| async move {
+        let images = own_images(&site.cloud.beside(region)?, name).await;
+        let taken = images.doing("Error querying alicloud image")?.into_iter().next();
+        Ok(taken.map(|image| (region, name, image.image_id)))
+    });
+    let looks: Vec<Option<_>> = futures_util::future::try_join_all(looks).await?;
+    let taken: Vec<_> = looks.into_iter().flatten().collect();
+    let told = |(region, name, id): &(&RegionId, &String, ImageId)| {
+        let place = if *region == &site.plan.region { String::new() } else { format!(" in {region}") };
+        format!("Error: Image Name: '{name}' is used by an existing alicloud image: {id}{place}")
+    };
+    if taken.is_empty() {
         return Ok(());
-    };
-    let text =
-        format!("Error: Image Name: '{name}' is used by an existing alicloud image: {}", image.image_id);
-    Err(Error::new(text)
-        .kind(ErrorKind::Refused)
-        .hint("choose another `image_name`, or replace that image with `image_force_delete` or -force"))
-}
-
-/// The template's zone, that of its vSwitch, or the first that has the instance type in stock.
-async fn zone(site: &Site<'_>) -> Result<ZoneId> {
-    let config = &site.plan.config;
-    match (given(&config.launch.zone_id), given(&config.launch.vswitch_id)) {
-        (Some(zone), _) => Ok(zone.into()),
-        // Its zone is what counts then.
-        (None, Some(_)) => Ok(ZoneId::default()),
-        (None, None) => zone_with_stock(site).await,
     }
-}
-
-async fn zone_with_stock(site: &Site<'_>) -> Result<ZoneId> {
-    let instance_type = &site.plan.instance_type;
-    let request = DescribeAvailableResource {
-        destination_resource: "InstanceType".to_owned(),
-        instance_type: Some(instance_type.clone()),
-        network_category: Some("vpc".to_owned()),
-        ..Default::default()
+    let fields = match taken.iter().all(|(region, ..)| **region == site.plan.region) {
+        true => "`image_name`",
+        false => "`image_name` and `image_copy_names`",
     };
-    let zones = match site.cloud.ecs().describe_available_resource(&request).await {
-        Ok(answer) => answer.available_zones,
-        Err(error) if error.code().is_some_and(|code| code.starts_with("InvalidInstanceType")) => Vec::new(),
-        Err(error) => return Err(error).doing("Query for available zones failed"),
-    };
-    let offered = zones.iter().filter(|zone| zone.status == "Available" || zone.status.is_empty());
-    match offered.min_by_key(|zone| zone.status_category != "WithStock") {
-        Some(zone) => Ok(zone.zone_id.clone()),
-        None => Err(not_offered(site, instance_type).await),
-    }
+    let lines: Vec<String> = taken.iter().map(told).collect();
+    Err(Error::new(lines.join("\n")).kind(ErrorKind::Refused).hint(format!(
+        "choose another {fields}, or replace what has the name with `image_force_delete` or -force"
+    )))
 }
 
 /// Asks a region that surely exists: the host of one that does not would not even resolve. A private cloud, which may
 /// lack that region, is asked in the build's own.
-async fn region_exists(site: &Site<'_>) -> Result<()> {
+async fn regions_exist(site: &Site<'_>) -> Result<()> {
     let region = &site.plan.region;
     let ask = async |asked: &str| {
         site.cloud.in_region(asked).ecs().describe_regions(&DescribeRegions::default()).await
@@ -96,13 +84,21 @@ async fn region_exists(site: &Site<'_>) -> Result<()> {
     }
     let answer = answer.doing("Error querying regions")?;
     let known: BTreeSet<&str> = answer.regions.iter().map(|known| known.region_id.as_str()).collect();
-    if known.contains(region.as_str()) {
+    let wanted = std::iter::once(region).chain(site.plan.image.copies.iter().map(|copy| &copy.region));
+    let unknown: Vec<&RegionId> = wanted.filter(|region| !known.contains(region.as_str())).collect();
+    if unknown.is_empty() {
         return Ok(());
     }
-    let error = Error::new(format!("Not a valid alicloud region: {region}")).kind(ErrorKind::Refused);
-    Err(match kiln_core::diagnostic::nearest(region.as_str(), known.iter().copied()) {
-        Some(near) => error.hint(format!("is `{near}` meant?")),
-        None => error.hint(format!("regions are: {}", Vec::from_iter(known).join(", "))),
+    let lines: Vec<String> =
+        unknown.iter().map(|region| format!("Not a valid alicloud region: {region}")).collect();
+    let error = Error::new(lines.join("\n")).kind(ErrorKind::Refused);
+    let near = unknown
+        .iter()
+        .filter_map(|region| kiln_core::diagnostic::nearest(region.as_str(), known.iter().copied()));
+    let near: Vec<String> = near.map(|near| format!("is `{near}` meant?")).collect();
+    Err(match near.is_empty() {
+        true => error.hint(format!("regions are: {}", Vec::from_iter(known).join(", "))),
+        false => near.into_iter().fold(error, Error::hint),
     })
 }
 
@@ -117,28 +113,4 @@ pub(crate) async fn own_images(cloud: &Cloud, name: &str) -> alicloud_api::Resul
     let mut images = cloud.ecs().all(&request).await?;
     images.retain(|image| image.image_name == name);
     Ok(images)
-}
-
-/// Packer's text names what the region does offer.
-async fn not_offered(site: &Site<'_>, instance_type: &str) -> Error {
-    let answer = site.cloud.ecs().describe_zones(&DescribeZones::default()).await;
-    let zones = answer.map(|answer| answer.zones).unwrap_or_default();
-    let mut types: Vec<&str> =
-        zones.iter().flat_map(|zone| &zone.instance_types).map(String::as_str).collect();
-    types.sort_unstable();
-    types.dedup();
-    let region = &site.plan.region;
-    let first = format!("The instance type {instance_type} isn't available in this region.");
-    let text = match types.is_empty() {
-        true => format!("{first}\n You can change to other regions."),
-        false => format!(
-            "{first}\n You can either change the instance to one of following: [{}] \nor choose another region.",
-            types.join(" ")
-        ),
-    };
-    let error = Error::new(text).kind(ErrorKind::Refused);
-    match kiln_core::diagnostic::nearest(instance_type, types) {
-        Some(near) => error.hint(format!("is `{near}` meant?")),
-        None => error.hint(format!("check `instance_type`: `{region}` does not offer `{instance_type}`")),
-    }
 }
