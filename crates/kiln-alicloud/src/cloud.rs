@@ -4,47 +4,65 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use alicloud_api::credentials::Files;
 use alicloud_api::ecs::Ecs;
 use alicloud_api::vpc::Vpc;
-use alicloud_api::{Client, ClientConfig, Credentials, Endpoints, Product, RegionId, Verdict, Wait};
+use alicloud_api::{Client, ClientConfig, RegionId, Verdict, Wait};
 use kiln_core::error::{Error, Result};
+use kiln_core::secret::SecretFilter;
 use kiln_remote::connect::Pace;
 use kiln_remote::dial::Dialer;
 use tokio_util::sync::CancellationToken;
 
-use crate::config::Access;
+use crate::accounts::{Accounts, NoFiles};
+use crate::config::{Access, AccessConfig, DEFAULT_REGION, endpoints};
 use crate::failure::Doing as _;
 
 /// Tells the value of an environment variable.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
 
-/// What the program hands this room.
+/// What the program hands this room. [`Setup::new`] gives the least; every field may then be replaced.
 #[derive(Clone)]
 pub struct Setup {
     /// The environment: credentials, region, endpoints.
     pub env: Environment,
+    /// The files that credentials may be in.
+    pub files: Arc<dyn Files>,
+    /// Where every secret is registered before it is used.
+    pub secrets: SecretFilter,
+    /// Whether the cloud is the embedded one, which no source of real credentials concerns.
+    pub is_embedded: bool,
+    /// What sessions of assumed roles are called where nobody names them.
+    pub session_name: String,
     /// How instances are reached.
     pub dialer: Arc<dyn Dialer>,
     /// What every intent says of its place besides the region: which cloud, if it is not the real one.
     pub place: BTreeMap<String, String>,
     /// The shortest pause between two looks at a state; lower for a cloud whose clock runs faster.
     pub poll_floor: Duration,
+    /// What all builds share.
+    pub accounts: Arc<Accounts>,
 }
 
 impl Setup {
+    /// Returns a setup of the real cloud without files.
+    pub fn new(env: Environment, dialer: Arc<dyn Dialer>) -> Setup {
+        Setup {
+            env,
+            files: Arc::new(NoFiles),
+            secrets: SecretFilter::default(),
+            is_embedded: false,
+            session_name: "packer-kiln".to_owned(),
+            dialer,
+            place: BTreeMap::new(),
+            poll_floor: Duration::from_millis(300),
+            accounts: Arc::default(),
+        }
+    }
+
     /// Returns an environment variable that is set and not empty.
     pub(crate) fn env(&self, name: &str) -> Option<String> {
         (self.env)(name).filter(|value| !value.is_empty())
-    }
-
-    /// Returns the credentials of the environment. A key is never paired with another source's secret.
-    pub(crate) fn env_credentials(&self) -> Option<Credentials> {
-        let credentials =
-            Credentials::new(self.env("ALICLOUD_ACCESS_KEY")?, self.env("ALICLOUD_SECRET_KEY")?);
-        Some(match self.env("SECURITY_TOKEN") {
-            Some(token) => credentials.with_security_token(token),
-            None => credentials,
-        })
     }
 }
 
@@ -61,21 +79,20 @@ pub(crate) struct Cloud {
 }
 
 impl Cloud {
-    /// Returns the account of `access`. Nothing is sent.
+    /// Returns the account of `access`; builds of one account share connections, limits and credentials. Nothing is
+    /// sent.
     pub(crate) fn connect(setup: &Setup, access: &Access) -> Result<Cloud> {
-        let mut endpoints =
-            Endpoints::from_env(|name| setup.env(name)).doing("read the endpoints of the environment")?;
-        if let Some(endpoint) = &access.endpoint_ecs {
-            endpoints = endpoints.with(Product::Ecs, endpoint).doing("read `custom_endpoint_ecs`")?;
-        }
+        let endpoints = endpoints(setup, access.endpoint_ecs.as_deref(), &access.endpoints)
+            .doing("read the endpoints of the template and the environment")?;
         let config = ClientConfig {
             endpoints,
             poll_floor: setup.poll_floor,
-            user_agent: concat!("Kiln/", env!("CARGO_PKG_VERSION")).to_owned(),
+            user_agent: USER_AGENT.to_owned(),
             ..ClientConfig::new(Arc::clone(&access.provider), access.region.clone())
         };
-        let client = Client::new(config).doing("make a client")?;
+        let client = setup.accounts.client(&access.fingerprint, config).doing("make a client")?;
         let mut place = setup.place.clone();
+        place.extend(access.place.clone());
         place.insert(REGION.to_owned(), access.region.to_string());
         if let Some(endpoint) = &access.endpoint_ecs {
             place.insert(CUSTOM_ENDPOINT.to_owned(), endpoint.clone());
@@ -92,13 +109,33 @@ impl Cloud {
         })
     }
 
-    /// Returns the account of the environment.
-    pub(crate) fn from_env(setup: &Setup) -> Result<Cloud> {
-        let credentials = setup
-            .env_credentials()
-            .ok_or_else(|| Error::new("no credentials: set ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY"))?;
-        let region = setup.env("ALICLOUD_REGION").unwrap_or_else(|| "cn-hangzhou".to_owned());
-        Cloud::connect(setup, &Access::from_keys(credentials, region.into(), "the environment"))
+    /// Returns the account that a place names, or else that of the environment: what `gc` works in.
+    pub(crate) fn of_place(setup: &Setup, place: &BTreeMap<String, String>) -> Result<Cloud> {
+        let resolved = Access::resolve(&AccessConfig::of_place(place), setup);
+        let (access, _) = resolved.map_err(|refusal| {
+            let (_, message, hint) = refusal.told();
+            let error = Error::new(format!("no credentials: {message}"));
+            if hint.is_empty() { error } else { error.hint(hint) }
+        })?;
+        Cloud::connect(setup, &access)
+    }
+
+    /// Returns an account that signs nothing: only places that name another account can be reached from it.
+    pub(crate) fn of_nobody(setup: &Setup) -> Cloud {
+        let region = setup.env("ALICLOUD_REGION").unwrap_or_else(|| DEFAULT_REGION.to_owned());
+        let access = Access::nobody(region.into());
+        let config = ClientConfig::new(Arc::clone(&access.provider), access.region.clone());
+        let client =
+            Client::new(config).expect("the settings of a usual client are none that could be refused");
+        Cloud {
+            setup: setup.clone(),
+            client,
+            region: access.region.clone(),
+            place: setup.place.clone(),
+            poll_floor: setup.poll_floor,
+            cancel: CancellationToken::new(),
+            access,
+        }
     }
 
     /// Returns the same account with waits and calls that end when `cancel` does.
@@ -106,10 +143,16 @@ impl Cloud {
         Cloud { client: self.client.with_cancel(cancel.clone()), cancel: cancel.clone(), ..self.clone() }
     }
 
-    /// Returns the same account where an intent says its resource lives: `gc` serves builds of all regions, and of
-    /// private clouds that only their templates name.
+    /// Returns the account where an intent says its resource lives: `gc` serves builds of all regions and accounts,
+    /// and of private clouds that only their templates name.
     pub(crate) fn at(&self, place: &BTreeMap<String, String>) -> Result<Cloud> {
         let region = place.get(REGION).map_or_else(|| self.region.clone(), |region| region.as_str().into());
+        if !AccessConfig::is_same_account(place, &self.place) {
+            // The region of the place, whatever its profile says.
+            return Ok(Cloud::of_place(&self.setup, place)?
+                .in_region(region.as_str())
+                .with_cancel(&self.cancel));
+        }
         let endpoint = place.get(CUSTOM_ENDPOINT);
         if endpoint == self.place.get(CUSTOM_ENDPOINT) {
             return Ok(self.in_region(region.as_str()));
@@ -120,7 +163,20 @@ impl Cloud {
 
     /// Returns the same account in another region.
     pub(crate) fn in_region(&self, region: &str) -> Cloud {
-        Cloud { region: region.into(), ..self.clone() }
+        let mut place = self.place.clone();
+        place.insert(REGION.to_owned(), region.to_owned());
+        Cloud { region: region.into(), place, ..self.clone() }
+    }
+
+    /// Returns the same account in a region the image is copied to. The template's own endpoint serves the build's
+    /// region alone.
+    pub(crate) fn beside(&self, region: &RegionId) -> Result<Cloud> {
+        let mut place = self.place();
+        place.insert(REGION.to_owned(), region.to_string());
+        if *region != self.region {
+            place.remove(CUSTOM_ENDPOINT);
+        }
+        Ok(self.at(&place)?.with_cancel(&self.cancel))
     }
 
     /// Returns what tells this account from others of the same run; not secret.
@@ -169,9 +225,12 @@ impl Cloud {
 }
 
 /// Key of an intent's place: the template's own ECS endpoint.
-const CUSTOM_ENDPOINT: &str = "custom_endpoint_ecs";
+pub(crate) const CUSTOM_ENDPOINT: &str = "custom_endpoint_ecs";
 /// Key of an intent's place.
 pub(crate) const REGION: &str = "region";
+
+/// What calls say of who makes them.
+pub(crate) const USER_AGENT: &str = concat!("Kiln/", env!("CARGO_PKG_VERSION"));
 
 /// Packer's short wait: 36 looks, 5 s apart.
 pub(crate) const SHORT: Duration = Duration::from_secs(3 * 60);

@@ -1,11 +1,13 @@
 //! The components this room has, and how the program introduces them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use async_trait::async_trait;
 use kiln_core::artifact::Artifact;
 use kiln_core::component::{BuildContext, Builder, Factory, Preparation, Prepared, Registry};
-use kiln_core::error::Result;
+use kiln_core::error::{Error, Result};
+use kiln_core::event::EventKind;
 use kiln_core::reclaim::{ReclaimTable, Sweep};
 use kiln_core::schema::Schema;
 use kiln_core::scope::Scope;
@@ -20,22 +22,22 @@ pub fn register(registry: &mut Registry, setup: &Setup) {
     registry.builder(AlicloudEcsFactory { setup: setup.clone() });
 }
 
-/// Returns how to delete what builds of any region left behind, with the environment's credentials.
-///
-/// # Errors
-///
-/// There are no credentials, or an endpoint's override is not a URL.
-pub fn reclaim_table(setup: &Setup) -> Result<ReclaimTable> {
-    Ok(reclaim::table(&Cloud::from_env(setup)?))
+/// Returns how to delete what builds of any region left behind: with the profile or role that a journal names, else
+/// with the environment's credentials; and, where there are none, why.
+pub fn reclaim_table(setup: &Setup) -> (ReclaimTable, Option<Error>) {
+    match Cloud::of_place(setup, &BTreeMap::new()) {
+        Ok(cloud) => (reclaim::table(&cloud), None),
+        Err(error) => (reclaim::table(&Cloud::of_nobody(setup)), Some(error)),
+    }
 }
 
 /// Returns how to find what builds in `region` left behind by its tags, with the environment's credentials.
 ///
 /// # Errors
 ///
-/// As [`reclaim_table`].
+/// There are no credentials, or an endpoint's override is not a URL.
 pub fn sweeps(setup: &Setup, region: &str) -> Result<Vec<Arc<dyn Sweep>>> {
-    let cloud = Cloud::from_env(setup)?;
+    let cloud = Cloud::of_place(setup, &BTreeMap::new())?;
     Ok(vec![Arc::new(tags::TagSweep::new(cloud, region))])
 }
 
@@ -82,13 +84,20 @@ impl Builder for AlicloudEcs {
         for secret in self.plan.secrets() {
             cx.events.secrets().register(secret.expose());
         }
-        build::build(&build::Site {
+        let access = &self.plan.access;
+        if let Some(note) = access.note.as_ref().filter(|note| self.setup.accounts.says_first(note)) {
+            cx.events.emit(EventKind::Hint { text: note.clone() }).await;
+        }
+        let site = build::Site {
             cx,
             plan: &self.plan,
             cloud: self.cloud.with_cancel(&cx.cancel),
             dialer: &self.setup.dialer,
+        };
+        build::build(&site).await.map_err(|error| match access.advice(&error) {
+            Some(advice) => error.hint(advice),
+            None => error,
         })
-        .await
     }
 
     fn reclaim(&self) -> ReclaimTable {

@@ -16,6 +16,7 @@ use async_trait::async_trait;
 use kiln_alicloud::Setup;
 use kiln_core::component::Registry;
 use kiln_core::event::{EventKind, Events};
+use kiln_core::secret::SecretFilter;
 use kiln_engine::gc::{CLOUD, EPHEMERAL};
 use kiln_remote::dial::{Dialer, Direct};
 use tokio::net::TcpStream;
@@ -24,6 +25,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::commands::meta::LOCAL_SPEED;
+use crate::credential_files::CredentialFiles;
 use crate::env_vars::{
     ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET,
     ALIYUN_SECURITY_GROUP_ID, ECS_ENDPOINT, Environment,
@@ -77,24 +79,26 @@ const LOOPBACK_POLL_FLOOR: Duration = Duration::from_millis(20);
 
 /// Returns the cloud of the endpoints: the real one, or one that another process serves. Journals name the latter, so
 /// that `gc` never takes one cloud's "no such instance" for another's.
-pub fn direct(environment: &Environment) -> Surroundings {
-    let Some(endpoint) = environment.filled("ALICLOUD_ECS_ENDPOINT") else {
-        return surroundings(environment.clone(), Arc::new(Direct), BTreeMap::new(), POLL_FLOOR);
+pub fn direct(environment: &Environment, secrets: &SecretFilter, run: &str) -> Surroundings {
+    let place = environment.filled("ALICLOUD_ECS_ENDPOINT").map(|endpoint| (CLOUD.to_owned(), endpoint));
+    let poll_floor = match &place {
+        Some((_, endpoint)) if endpoint.starts_with("http://127.") => LOOPBACK_POLL_FLOOR,
+        _ => POLL_FLOOR,
     };
-    let poll_floor = if endpoint.starts_with("http://127.") { LOOPBACK_POLL_FLOOR } else { POLL_FLOOR };
-    let place = BTreeMap::from([(CLOUD.to_owned(), endpoint)]);
-    surroundings(environment.clone(), Arc::new(Direct), place, poll_floor)
+    let setup = Setup {
+        files: Arc::new(CredentialFiles),
+        secrets: secrets.clone(),
+        session_name: format!("packer-{run}"),
+        place: place.into_iter().collect(),
+        poll_floor,
+        ..setup(environment, Arc::new(Direct))
+    };
+    Surroundings { environment: environment.clone(), setup }
 }
 
-fn surroundings(
-    environment: Environment,
-    dialer: Arc<dyn Dialer>,
-    place: BTreeMap<String, String>,
-    poll_floor: Duration,
-) -> Surroundings {
+fn setup(environment: &Environment, dialer: Arc<dyn Dialer>) -> Setup {
     let asked = environment.clone();
-    let setup = Setup { env: Arc::new(move |name| asked.get(name)), dialer, place, poll_floor };
-    Surroundings { environment, setup }
+    Setup::new(Arc::new(move |name| asked.get(name)), dialer)
 }
 
 /// Returns every component there is: the tables of the rooms, joined.
@@ -109,6 +113,7 @@ pub fn registry(place: &Surroundings) -> Registry {
 pub struct Local {
     cloud: Arc<Cloud>,
     environment: Environment,
+    secrets: SecretFilter,
     place: String,
     speed: f64,
     notes: JoinHandle<Vec<String>>,
@@ -186,7 +191,8 @@ impl Local {
             .await;
         let notes_end = CancellationToken::new();
         let notes = notes(&cloud, notes_end.clone(), events.clone());
-        Ok(Local { cloud: Arc::new(cloud), environment, place, speed, notes, notes_end })
+        let secrets = events.secrets().clone();
+        Ok(Local { cloud: Arc::new(cloud), environment, secrets, place, speed, notes, notes_end })
     }
 
     /// Returns the embedded cloud as components see it.
@@ -194,7 +200,9 @@ impl Local {
         let dialer = Arc::new(CloudDialer { cloud: Arc::downgrade(&self.cloud) });
         let place = BTreeMap::from([(CLOUD.to_owned(), self.place.clone())]);
         let poll_floor = POLL_FLOOR.div_f64(self.speed.max(1.0)).max(Duration::from_millis(5));
-        surroundings(self.environment.clone(), dialer, place, poll_floor)
+        let setup = setup(&self.environment, dialer);
+        let setup = Setup { secrets: self.secrets.clone(), is_embedded: true, place, poll_floor, ..setup };
+        Surroundings { environment: self.environment.clone(), setup }
     }
 
     /// Ends the cloud and every sandbox in it, and says what was simulated. Guests say so themselves where they

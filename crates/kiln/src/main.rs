@@ -7,6 +7,7 @@
 
 // In.
 mod commands;
+mod credential_files;
 mod env_vars;
 mod flags;
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use kiln_alicloud::Setup;
 use kiln_core::component::Registry;
@@ -16,12 +15,7 @@ fn root() -> PathBuf {
 /// Returns every component there is, by kind and name, with its table of fields.
 fn components() -> BTreeMap<(&'static str, &'static str), String> {
     let dialer: Arc<dyn Dialer> = Arc::new(Direct);
-    let setup = Setup {
-        env: Arc::new(|_| None),
-        dialer: Arc::clone(&dialer),
-        place: BTreeMap::new(),
-        poll_floor: Duration::ZERO,
-    };
+    let setup = Setup::new(Arc::new(|_| None), Arc::clone(&dialer));
     let mut registry = Registry::default();
     kiln_components::register(&mut registry, dialer);
     kiln_alicloud::register(&mut registry, &setup);

@@ -45,12 +45,12 @@ pub struct Found {
     pub endpoint_ecs: Option<String>,
     /// Whether [`Found::endpoint_ecs`] comes before the caller's own.
     pub endpoint_ecs_wins: bool,
+    /// The credentials file, if the source is a profile.
+    pub file: Option<PathBuf>,
     /// What the user should know.
     pub warnings: Vec<String>,
     /// Tells one account's source from another's; nothing can be read from it.
     pub fingerprint: String,
-    /// Whether the source is a key of the template itself.
-    pub is_template_key: bool,
 }
 
 /// A source that did not win.
@@ -75,7 +75,7 @@ pub struct NotFound {
 
 /// Where credentials come from, before anything is made of it.
 enum Base {
-    Keys { credentials: Credentials, of_template: bool },
+    Keys(Credentials),
     Profile { file: Box<ProfileFile>, profile: Box<Profile>, of_template: bool },
     InstanceRole(Option<String>),
     Token { provider_arn: String, token_file: String, role: sts::AssumeRole },
@@ -157,6 +157,11 @@ pub fn find(asked: &Asked, ground: &Ground) -> Result<Found, Box<NotFound>> {
     })
 }
 
+/// Returns what tells these credentials from others; nothing can be read from it.
+pub fn fingerprint(credentials: &Credentials) -> String {
+    Mark::of(&Base::Keys(credentials.clone())).finish()
+}
+
 struct Search<'a> {
     asked: &'a Asked,
     outside: &'a Outside,
@@ -214,7 +219,7 @@ impl Search<'_> {
                     Some(token) => credentials.with_security_token(token),
                     None => credentials,
                 };
-                return Ok(Look::Wins(Base::Keys { credentials, of_template: true }));
+                return Ok(Look::Wins(Base::Keys(credentials)));
             }
             (Some(_), None) => ("access_key", "secret_key"),
             (None, Some(_)) => ("secret_key", "access_key"),
@@ -252,7 +257,7 @@ impl Search<'_> {
                     Some(token) => credentials.with_security_token(token),
                     None => credentials,
                 };
-                Ok(Look::Wins(Base::Keys { credentials, of_template: false }))
+                Ok(Look::Wins(Base::Keys(credentials)))
             }
         }
     }
@@ -390,7 +395,10 @@ impl Search<'_> {
             Base::Profile { profile, of_template, .. } => (profile.endpoint.clone(), *of_template),
             _ => (None, false),
         };
-        let is_template_key = matches!(base, Base::Keys { of_template: true, .. });
+        let file = match &base {
+            Base::Profile { file, .. } => Some(file.path.clone()),
+            _ => None,
+        };
         let role = self.role(&base, &ground)?;
         let mut provider =
             provider(base, &ground, &sts_region).map_err(|error| Fault { field: None, error })?;
@@ -409,9 +417,9 @@ impl Search<'_> {
             region_source,
             endpoint_ecs,
             endpoint_ecs_wins,
+            file,
             warnings: self.warnings,
             fingerprint: mark.finish(),
-            is_template_key,
         })
     }
 
@@ -450,7 +458,7 @@ impl Search<'_> {
 
 fn provider(base: Base, ground: &Ground, region: &RegionId) -> Result<Arc<dyn CredentialsProvider>> {
     match base {
-        Base::Keys { credentials, .. } => Ok(ground.fixed(credentials)),
+        Base::Keys(credentials) => Ok(ground.fixed(credentials)),
         Base::Profile { file, profile, .. } => ground.of_profile(&file, &profile, region),
         Base::InstanceRole(role) => Ok(ground.instance_role(role.as_deref())),
         Base::Token { provider_arn, token_file, mut role } => {
@@ -465,7 +473,7 @@ fn provider(base: Base, ground: &Ground, region: &RegionId) -> Result<Arc<dyn Cr
 
 fn describe(source: &'static str, base: &Base) -> String {
     match base {
-        Base::Keys { credentials, .. } => format!("{source} (key `{}`)", credentials.access_key_id),
+        Base::Keys(credentials) => format!("{source} (key `{}`)", credentials.access_key_id),
         Base::Profile { file, profile, .. } => {
             let (name, mode, file) = (&profile.name, profile.mode.name(), file.path.display());
             format!("{source}: `{name}` (mode {mode}) in `{file}`")
@@ -497,7 +505,7 @@ impl Mark {
     fn of(base: &Base) -> Mark {
         let mut mark = Mark(Sha256::new());
         match base {
-            Base::Keys { credentials, .. } => {
+            Base::Keys(credentials) => {
                 let token = credentials.security_token.as_ref().map_or("", Secret::expose);
                 mark.add(&[
                     "keys",

@@ -28,7 +28,7 @@ use jiff::Timestamp;
 use crate::{Result, Secret};
 
 pub use assume_role::AssumeRole;
-pub use chain::{Asked, Found, NotFound, Passed, REGION_VARIABLES, find};
+pub use chain::{Asked, Found, NotFound, Passed, REGION_VARIABLES, find, fingerprint};
 pub use ecs_metadata::{EcsMetadata, MetadataService};
 pub use files::{Files, Outside};
 pub use from_profile::Ground;

@@ -55,7 +55,7 @@ async fn on_stage(cx: &Invocation, state_dir: std::path::PathBuf) -> Outcome {
     let look = Look { format: cx.ui.format, colours: false, timestamps: false, stopping: "Stopping" };
     let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
     let outcome = match cx.flags.text("local-state") {
-        None => story(cx, &stage, state_dir, local::direct(&cx.environment)).await,
+        None => story(cx, &stage, state_dir, local::direct(&cx.environment, stage.events.secrets(), &cx.run)).await,
         Some(_) => match Local::start(&cx.flags, &cx.environment, &stage.events).await {
             Ok(local) => {
                 let outcome = story(cx, &stage, state_dir, local.surroundings()).await;
@@ -77,9 +77,10 @@ async fn story(
     let dry_run = cx.flags.is_on("dry-run", false);
     let mut reclaim = kiln_components::registry::reclaim_table();
     let mut sweeps = Vec::new();
-    match kiln_alicloud::reclaim_table(&place.setup) {
-        Ok(table) => {
-            reclaim.extend(&table);
+    let (table, nobody) = kiln_alicloud::reclaim_table(&place.setup);
+    reclaim.extend(&table);
+    match nobody {
+        None => {
             let mut regions = cx.flags.list("region");
             if regions.is_empty() {
                 regions.extend(place.environment.filled("ALICLOUD_REGION"));
@@ -88,8 +89,8 @@ async fn story(
                 sweeps.extend(kiln_alicloud::sweeps(&place.setup, &region)?);
             }
         }
-        // Journals may still name things that need no account.
-        Err(error) => {
+        // Journals may still name things that need no account, or an account that they name.
+        Some(error) => {
             let text = format!("what is in Alibaba Cloud cannot be deleted: {}", error.chain());
             stage.events.emit(EventKind::Hint { text }).await;
         }

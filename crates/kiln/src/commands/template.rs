@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use kiln_core::diagnostic::{Diagnostic, Diagnostics, Fault};
 use kiln_core::scope::{OnError, World};
+use kiln_core::secret::SecretFilter;
 use kiln_template::{Language, LoadError, PlanError, PlanOptions, Planned, Selection, TemplateInput, json};
 
 use super::{Invocation, PACKER_VERSION};
@@ -88,7 +89,7 @@ impl Request {
         // Where the credentials will come from is not known either.
         let stand_ins = [ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY]
             .map(|name| (name.to_owned(), environment.filled(name).unwrap_or_else(|| STAND_IN.to_owned())));
-        let registry = local::registry(&local::direct(&environment.with(stand_ins)));
+        let registry = local::registry(&local::direct(&environment.with(stand_ins), &SecretFilter::default(), ""));
         let options = kiln_engine::Options {
             parallel_builds: 0,
             debug: false,

@@ -56,7 +56,7 @@ fn run(cx: &Invocation) -> Outcome {
     for secret in &planned.plan.secrets {
         cx.ui.secrets.register(secret);
     }
-    let registry = local::registry(&local::direct(&cx.environment));
+    let registry = local::registry(&local::direct(&cx.environment, &cx.ui.secrets, &cx.run));
     let options = Options {
         parallel_builds: 0,
         debug: false,
