@@ -89,6 +89,8 @@ pub enum FaultEffect {
     Stuck,
     /// The image or snapshot the call creates ends in `CreateFailed` or `failed`.
     CreationFails,
+    /// The image the call creates ends in `UnAvailable`.
+    BecomesUnavailable,
 }
 
 /// The rules in force, with how many calls each has seen.

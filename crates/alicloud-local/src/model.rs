@@ -344,6 +344,9 @@ pub struct Disk {
     pub instance_id: Option<String>,
     pub delete_with_instance: bool,
     pub encrypted: bool,
+    /// The customer's key it is encrypted with; empty for the service's own.
+    #[serde(default)]
+    pub kms_key: String,
     pub source_snapshot: Option<String>,
     pub tags: Tags,
     pub created: Moment,
@@ -381,6 +384,9 @@ pub struct Snapshot {
     pub size_gib: u64,
     pub retention_days: Option<u32>,
     pub encrypted: bool,
+    /// The customer's key it is encrypted with; empty for the service's own.
+    #[serde(default)]
+    pub kms_key: String,
     /// What a disk made of it holds: the names of layers, bottom first.
     pub layers: Vec<String>,
     pub content: Content,
@@ -392,9 +398,14 @@ pub struct Snapshot {
 /// The status of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ImageStatus {
+    /// A copy whose turn has not come.
+    Waiting,
     Creating,
     Available,
+    UnAvailable,
     CreateFailed,
+    /// No longer the newest of its family; it can still be launched.
+    Deprecated,
 }
 
 /// A custom image.
@@ -410,10 +421,33 @@ pub struct Image {
     pub description: String,
     pub resource_group: String,
     pub boot_mode: String,
+    /// What was said when it was made; otherwise that of the image it began with.
+    #[serde(default)]
+    pub architecture: Option<String>,
+    /// Likewise.
+    #[serde(default)]
+    pub platform: Option<String>,
+    #[serde(default)]
+    pub license_type: String,
+    /// Whether it is marked as having the driver of NVMe disks.
+    #[serde(default)]
+    pub nvme: bool,
+    /// Whether instances of it can be told to answer only the newer form of metadata requests.
+    #[serde(default)]
+    pub imds_v2: bool,
+    /// Whether it was to be examined after it was made.
+    #[serde(default)]
+    pub detect: bool,
+    /// Whether it is published for everybody.
+    #[serde(default)]
+    pub community: bool,
     /// The image of the catalogue it all began with: it says what system is inside.
     pub base_image: String,
     pub size_gib: u64,
     pub copied: bool,
+    /// While it is a copy being made, or waiting for that.
+    #[serde(default)]
+    pub copying: Option<Copying>,
     pub disks: Vec<ImageDisk>,
     pub shared_with: Vec<String>,
     pub tags: Tags,
@@ -421,9 +455,21 @@ pub struct Image {
     pub stage: Stage<ImageStatus>,
 }
 
+/// A copy that is being made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Copying {
+    /// The image it is a copy of.
+    pub source: String,
+    /// How it ends.
+    pub end: ImageStatus,
+    /// Whether it never ends.
+    pub stuck: bool,
+}
+
 /// One disk of an image.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ImageDisk {
+    /// Empty for a data disk that holds nothing.
     pub snapshot_id: String,
     pub device: String,
     pub size_gib: u64,

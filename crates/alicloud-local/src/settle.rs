@@ -1,5 +1,7 @@
 //! What time does to the state: statuses whose moment has come, machines to boot, instances to release.
 
+use std::collections::BTreeMap;
+
 use crate::api::Effect;
 use crate::clock::{Clock, Moment};
 use crate::model::{Content, EipStatus, ImageStatus, InstanceStatus, NetworkStatus, SnapshotStatus, State};
@@ -48,6 +50,7 @@ pub fn settle(state: &mut State, clock: &Clock) -> Vec<Effect> {
         });
     }
     settle_images(state, now);
+    crate::ecs::images::promote(state, clock, now);
     effects
 }
 
@@ -114,6 +117,9 @@ fn settle_images(state: &mut State, now: Moment) {
         } else if contents.iter().all(|content| **content == Content::Ready) {
             image.stage.settle(now);
         }
+        if image.stage.now != ImageStatus::Creating {
+            image.copying = None;
+        }
     }
 }
 
@@ -138,5 +144,14 @@ pub fn next_due(state: &State) -> Option<Moment> {
             );
         stages.flatten().collect::<Vec<_>>()
     });
-    accounts.min()
+    let images = state.images.values().filter(|image| has_its_files(image, &state.accounts));
+    accounts.chain(images.filter_map(|image| image.stage.due())).min()
+}
+
+/// Returns whether nothing but time is needed for an image to reach its next status.
+fn has_its_files(image: &crate::model::Image, accounts: &BTreeMap<String, crate::model::Account>) -> bool {
+    let mut snapshots = image.disks.iter().filter_map(|disk| {
+        accounts.get(&image.owner).and_then(|account| account.snapshots.get(&disk.snapshot_id))
+    });
+    snapshots.all(|snapshot| snapshot.content == Content::Ready)
 }

@@ -53,6 +53,8 @@ pub enum Outcome {
     Stuck,
     /// It fails to be created.
     Fails,
+    /// It is created and cannot be used.
+    Unavailable,
 }
 
 /// What a machine has written to its console.

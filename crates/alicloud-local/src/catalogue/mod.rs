@@ -38,6 +38,11 @@ impl InstanceType {
     pub fn family(&self) -> &str {
         self.id.rsplit_once('.').map_or(self.id.as_str(), |(family, _)| family)
     }
+
+    /// Returns whether it runs images for a processor.
+    pub fn runs(&self, architecture: &str) -> bool {
+        (architecture == "arm64") == self.id.starts_with("ecs.g8y")
+    }
 }
 
 /// A public image, offered in every region.
@@ -72,6 +77,19 @@ fn linux() -> String {
 
 fn x86_64() -> String {
     "x86_64".to_owned()
+}
+
+impl PublicImage {
+    /// Returns the day in its name, `20240819` or so.
+    pub fn day(&self) -> &str {
+        self.id.rsplit('_').next().and_then(|end| end.split('.').next()).unwrap_or_default()
+    }
+
+    /// Returns whether it is of a time when images came with the driver of NVMe disks and the newer form of
+    /// metadata requests. The year is a guess: the documentation names no day.
+    pub fn is_recent(&self) -> bool {
+        self.day() >= "20230101"
+    }
 }
 
 static REGIONS: LazyLock<Vec<Region>> = LazyLock::new(|| read(include_str!("regions.json")));

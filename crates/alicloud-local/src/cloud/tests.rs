@@ -6,5 +6,6 @@ mod build;
 mod console;
 mod faults;
 mod gateway;
+mod images;
 mod refusals;
 mod world;

@@ -42,7 +42,7 @@ fn describe_disks(cx: &mut Cx<'_>) -> Answer {
                 "Type": if disk.system { "system" } else { "data" }, "Category": disk.category, "Size": disk.size_gib,
                 "Status": if disk.instance_id.is_some() { "In_use" } else { "Available" }, "Device": disk.device,
                 "InstanceId": disk.instance_id.clone().unwrap_or_default(), "Encrypted": disk.encrypted,
-                "DeleteWithInstance": disk.delete_with_instance, "Portable": !disk.system,
+                "KMSKeyId": disk.kms_key, "DeleteWithInstance": disk.delete_with_instance, "Portable": !disk.system,
                 "SourceSnapshotId": disk.source_snapshot.clone().unwrap_or_default(),
                 "CreationTime": disk.created.to_seconds(), "Tags": ecs_tags(&disk.tags),
             })
@@ -79,8 +79,7 @@ fn create_snapshot(cx: &mut Cx<'_>) -> Answer {
         }
     }
     let tags = cx.params.tags()?;
-    let has = cx.account().snapshots.values().filter(|snapshot| snapshot.region == disk.region).count();
-    cx.within_quota("snapshot", 1000, has, "QuotaExceed.Snapshot")?;
+    snapshot_quota(cx, &disk.region, 1)?;
     let snapshot = take_snapshot(cx, &disk, name, tags, timings::SNAPSHOT_CREATE)?;
     let description = cx.params.text("Description");
     if let Some(taken) = cx.account_mut().snapshots.get_mut(&snapshot) {
@@ -122,6 +121,7 @@ pub fn take_snapshot(
         size_gib: disk.size_gib,
         retention_days: None,
         encrypted: disk.encrypted,
+        kms_key: disk.kms_key.clone(),
         layers,
         content,
         tags,
@@ -162,6 +162,7 @@ fn describe_snapshots(cx: &mut Cx<'_>) -> Answer {
                 "Status": snapshot.stage.now, "Progress": format!("{percent}%"), "SourceDiskId": snapshot.disk_id,
                 "SourceDiskType": if snapshot.disk_system { "system" } else { "data" },
                 "SourceDiskSize": snapshot.size_gib.to_string(), "Encrypted": snapshot.encrypted,
+                "KMSKeyId": snapshot.kms_key,
                 "RetentionDays": snapshot.retention_days, "Usage": if used { "image" } else { "none" },
                 "CreationTime": snapshot.created.to_seconds(), "SnapshotType": "user",
                 "Available": snapshot.stage.now == SnapshotStatus::Accomplished, "Tags": ecs_tags(&snapshot.tags),
@@ -169,6 +170,17 @@ fn describe_snapshots(cx: &mut Cx<'_>) -> Answer {
         })
         .collect();
     cx.page("Snapshots", "Snapshot", items, PAGE_100)
+}
+
+/// Refuses when a region has no room for this many more snapshots of the caller.
+pub fn snapshot_quota(cx: &Cx<'_>, region: &str, more: usize) -> Result<(), ApiError> {
+    let has = cx.account().snapshots.values().filter(|snapshot| snapshot.region == region).count();
+    cx.within_quota("snapshot", 1000, has + more.saturating_sub(1), "QuotaExceed.Snapshot")
+}
+
+/// Returns the device of a data disk for which none is named, counted from 0.
+pub fn data_device(position: usize) -> String {
+    format!("/dev/xvd{}", char::from(b'b' + u8::try_from(position % 24).unwrap_or(0)))
 }
 
 fn delete_snapshot(cx: &mut Cx<'_>) -> Answer {

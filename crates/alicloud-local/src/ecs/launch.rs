@@ -45,6 +45,7 @@ struct DiskOrder {
     snapshot: Option<String>,
     delete_with_instance: bool,
     encrypted: bool,
+    kms_key: String,
 }
 
 /// Makes instances that start by themselves.
@@ -83,7 +84,7 @@ fn check(cx: &Cx<'_>) -> Result<Order, ApiError> {
 
     let offered = catalogue::instance_type(&instance_type)
         .ok_or_else(|| refuse("InvalidInstanceType.ValueNotSupported"))?;
-    if base.is_some_and(|base| base.architecture == "arm64") != offered.id.starts_with("ecs.g8y") {
+    if !offered.runs(base.map_or("x86_64", |base| &base.architecture)) {
         return Err(refuse("InvalidInstanceType.ValueNotSupported")
             .saying("The specified InstanceType does not support the architecture of the image."));
     }
@@ -170,11 +171,11 @@ fn image(cx: &Cx<'_>, region: &Region) -> Result<FoundImage, ApiError> {
     if let Some(public) = catalogue::public_image(&id) {
         return Ok((id, public.size_gib, Vec::new(), Some(public)));
     }
-    let image = cx.state.images.get(&id).filter(|image| {
-        image.region == region.id && (image.owner == cx.uid || image.shared_with.contains(&cx.uid))
-    });
+    let found = cx.state.images.get(&id);
+    let image = found.filter(|image| image.region == region.id && images::may_use(image, &cx.uid));
     let image = image.ok_or_else(|| refuse("InvalidImageId.NotFound"))?;
-    if image.stage.now != ImageStatus::Available {
+    // One that is deprecated can still be launched by its id.
+    if !matches!(image.stage.now, ImageStatus::Available | ImageStatus::Deprecated) {
         return Err(refuse("IncorrectImageStatus"));
     }
     let system = image.disks.iter().find(|disk| disk.system);
@@ -262,9 +263,8 @@ fn disks(cx: &Cx<'_>, region: &Region, image_id: &str, image_gib: u64) -> Result
         snapshot: None,
         delete_with_instance: true,
         encrypted: params.flag("SystemDisk.Encrypted")?,
+        kms_key: params.text("SystemDisk.KMSKeyId"),
     }];
-    let device_of =
-        |position: usize| format!("/dev/xvd{}", char::from(b'b' + u8::try_from(position % 24).unwrap_or(0)));
     if let Some(image) = cx.state.images.get(image_id) {
         for disk in image.disks.iter().filter(|disk| !disk.system) {
             disks.push(DiskOrder {
@@ -273,9 +273,10 @@ fn disks(cx: &Cx<'_>, region: &Region, image_id: &str, image_gib: u64) -> Result
                 size_gib: disk.size_gib,
                 name: String::new(),
                 device: disk.device.clone(),
-                snapshot: Some(disk.snapshot_id.clone()),
+                snapshot: Some(disk.snapshot_id.clone()).filter(|id| !id.is_empty()),
                 delete_with_instance: true,
                 encrypted: disk.encrypted,
+                kms_key: disk.kms_key.clone(),
             });
         }
     }
@@ -304,11 +305,12 @@ fn disks(cx: &Cx<'_>, region: &Region, image_id: &str, image_gib: u64) -> Result
             category: category(&prefix)?,
             size_gib: size,
             name: value("DiskName").unwrap_or_default().to_owned(),
-            device: value("Device").map_or_else(|| device_of(position), str::to_owned),
+            device: value("Device").map_or_else(|| super::disks::data_device(position), str::to_owned),
             snapshot,
             delete_with_instance: value("DeleteWithInstance").is_none()
                 || params.flag(&format!("{prefix}.DeleteWithInstance"))?,
             encrypted: params.flag(&format!("{prefix}.Encrypted"))?,
+            kms_key: value("KMSKeyId").unwrap_or_default().to_owned(),
         });
     }
     if disks.len() > 17 {
@@ -383,6 +385,7 @@ fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError>
             instance_id: Some(id.clone()),
             delete_with_instance: disk.delete_with_instance,
             encrypted: disk.encrypted,
+            kms_key: disk.kms_key.clone(),
             source_snapshot: disk.snapshot.clone(),
             tags: Tags::new(),
             created: now,

@@ -165,6 +165,7 @@ async fn call(
             FaultEffect::DropAfter => after = Some(End::Cut),
             FaultEffect::Stuck => outcome = Outcome::Stuck,
             FaultEffect::CreationFails => outcome = Outcome::Fails,
+            FaultEffect::BecomesUnavailable => outcome = Outcome::Unavailable,
         }
     }
     let result = match authenticate(cloud, request, product, name) {

@@ -133,10 +133,10 @@ async fn an_image_waits_for_its_files_and_the_next_instance_stands_on_them() {
     let second = world.instance(&vswitch, &group, &[("ImageId", image)]).await;
     world.pass(28).await;
     world.asked("boot on 1 layers with 0 keys").await;
-    let console = world.ok("GetInstanceConsoleOutput", &[("InstanceId", &second)]).await;
+    let console = world.ok("GetInstanceConsoleOutput", &beijing(&[("InstanceId", &second)])).await;
     assert!(!console["ConsoleOutput"].as_str().unwrap().is_empty());
     let in_use = world.refused("DeleteImage", &beijing(&[("ImageId", image)])).await;
-    assert_eq!(in_use, "InvalidImageId.InUse");
+    assert_eq!(in_use, "ImageUsingByInstance");
     world.cloud.shutdown().await;
 }
 
