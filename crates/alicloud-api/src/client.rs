@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CallObserver, CredentialsProvider, Endpoints, Error, ErrorKind, Limits, Pace, RegionId, Result,
+    CallObserver, Credentials, CredentialsProvider, Endpoints, Error, ErrorKind, Limits, Pace, RegionId, Result,
     RetryPolicy, SignatureMethod, http::Http, limit::Limiter,
 };
 
@@ -132,6 +132,15 @@ impl Client {
     /// Returns the default region.
     pub fn region(&self) -> &RegionId {
         &self.shared.config.region
+    }
+
+    /// Returns the credentials that the next call would be signed with.
+    ///
+    /// # Errors
+    ///
+    /// Those of the provider.
+    pub async fn credentials(&self) -> Result<Credentials> {
+        self.shared.config.credentials.credentials().await
     }
 
     /// Returns the endpoints.

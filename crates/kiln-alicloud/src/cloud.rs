@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use alicloud_api::credentials::Files;
 use alicloud_api::ecs::Ecs;
+use alicloud_api::sts::Sts;
 use alicloud_api::vpc::Vpc;
-use alicloud_api::{Client, ClientConfig, RegionId, Verdict, Wait};
-use kiln_core::error::{Error, Result};
+use alicloud_api::{Client, ClientConfig, Credentials, RegionId, Verdict, Wait};
+use kiln_core::error::Result;
 use kiln_core::secret::SecretFilter;
 use kiln_remote::connect::Pace;
 use kiln_remote::dial::Dialer;
@@ -17,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::accounts::{Accounts, NoFiles};
 use crate::config::{Access, AccessConfig, DEFAULT_REGION, endpoints};
 use crate::failure::Doing as _;
+use crate::looks::Pollers;
 
 /// Tells the value of an environment variable.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
@@ -112,11 +114,7 @@ impl Cloud {
     /// Returns the account that a place names, or else that of the environment: what `gc` works in.
     pub(crate) fn of_place(setup: &Setup, place: &BTreeMap<String, String>) -> Result<Cloud> {
         let resolved = Access::resolve(&AccessConfig::of_place(place), setup);
-        let (access, _) = resolved.map_err(|refusal| {
-            let (_, message, hint) = refusal.told();
-            let error = Error::new(format!("no credentials: {message}"));
-            if hint.is_empty() { error } else { error.hint(hint) }
-        })?;
+        let (access, _) = resolved.map_err(|refusal| refusal.error())?;
         Cloud::connect(setup, &access)
     }
 
@@ -188,8 +186,25 @@ impl Cloud {
         &self.region
     }
 
+    /// Returns the credentials that the next call would be signed with.
+    pub(crate) async fn credentials(&self) -> alicloud_api::Result<Credentials> {
+        self.client.credentials().await
+    }
+
+    pub(crate) fn sts(&self) -> Sts {
+        self.client.sts()
+    }
+
     pub(crate) fn ecs(&self) -> Ecs {
         self.client.ecs(self.region.clone())
+    }
+
+    /// Returns the pollers shared by all builds in this account and region, and the calls they make: without this
+    /// build's cancellation, since others wait for the answers too.
+    pub(crate) fn pollers(&self) -> (Arc<Pollers>, Ecs) {
+        let whose = format!("{} {} {:?}", self.identity(), self.region, self.place);
+        let client = self.client.with_cancel(CancellationToken::new());
+        (self.setup.accounts.looks().of(&whose, self.poll_floor), client.ecs(self.region.clone()))
     }
 
     pub(crate) fn vpc(&self) -> Vpc {

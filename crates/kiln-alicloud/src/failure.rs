@@ -22,13 +22,25 @@ fn told(doing: &str, error: &alicloud_api::Error) -> Error {
     }
     let text = match error.kind() {
         Api::Api { .. } | Api::Network(_) | Api::Decode => error.packer_lines().join("\n"),
-        Api::Config | Api::Credentials | Api::Cancelled | Api::TimedOut | Api::Failed => error.to_string(),
+        // What failed stands beneath: the source of the credentials, and why it gives none.
+        Api::Credentials | Api::Config => with_causes(error),
+        Api::Cancelled | Api::TimedOut | Api::Failed => error.to_string(),
     };
     let failure = Error::new(format!("{doing}: {text}")).kind(kind(error));
     match advice(error) {
         Some(hint) => failure.hint(hint),
         None => failure,
     }
+}
+
+fn with_causes(error: &alicloud_api::Error) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
 }
 
 fn kind(error: &alicloud_api::Error) -> ErrorKind {

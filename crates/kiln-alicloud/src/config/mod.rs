@@ -13,7 +13,7 @@ use kiln_remote::config::CommunicatorConfig;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-pub(crate) use access::{Access, AccessConfig, DEFAULT_REGION, endpoints};
+pub(crate) use access::{Access, AccessConfig, DEFAULT_REGION, Refusal, endpoints};
 pub(crate) use check::{KeyPlan, Plan, given};
 pub(crate) use image::ImageConfig;
 pub(crate) use image_plan::{CopyFailure, Encryption, ImagePlan, Marks};

@@ -10,6 +10,7 @@ pub mod runs;
 pub mod template;
 pub mod validate;
 pub mod version;
+pub mod whoami;
 
 #[cfg(test)]
 pub mod tests;
@@ -50,6 +51,7 @@ pub const COMMANDS: &[Command] = &[
     runs::COMMAND,
     validate::COMMAND,
     version::COMMAND,
+    whoami::COMMAND,
 ];
 
 /// What a command is handed.
