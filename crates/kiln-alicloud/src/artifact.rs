@@ -25,6 +25,7 @@ pub(crate) fn artifact(
         ("generated_data".to_owned(), generated),
     ]);
     state.insert("source_image".to_owned(), source_image.into());
+    state.insert("par.artifact.metadata".to_owned(), registry_entries(images, source_image));
     Artifact {
         builder_id: BUILDER_ID.to_owned(),
         id: lines(":").join(","),
@@ -33,6 +34,17 @@ pub(crate) fn artifact(
         state,
         resources,
     }
+}
+
+/// Returns what HCP Packer's registry wants to know of each image; the names are its own.
+fn registry_entries(images: &BTreeMap<String, String>, source_image: &str) -> serde_json::Value {
+    let entry = |(region, image): (&String, &String)| {
+        serde_json::json!({
+            "ImageID": image, "ProviderName": "alicloud", "ProviderRegion": region,
+            "SourceImageID": source_image, "Labels": {},
+        })
+    };
+    images.iter().map(entry).collect::<Vec<_>>().into()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use kiln_core::ledger::{Intent, Resource};
 use kiln_core::reclaim::{Announcement, Reason, Reclaim, ReclaimTable};
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use deletions::{ORIGINAL_NAME, REPLACED_BY, SHARED_BEFORE, WITH_SNAPSHOTS};
 pub(crate) use finders::{BEFORE, EVERY_STATUS};
 
 use crate::cloud::Cloud;
@@ -19,8 +20,14 @@ use crate::cloud::Cloud;
 /// The kinds of resources a build makes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
-    /// A share of the image with other accounts needs no row: it goes with the image.
+    /// Shares of an image with other accounts, to be taken back.
+    ImageShare,
+    /// A copy of the image, in another region or encrypted.
+    ImageCopy,
+    /// The image; deleted with its snapshots.
     Image,
+    /// An older image that gave way to the new one's name: it gets its name back, or goes if the new one has stayed.
+    ReplacedImage,
     Snapshot,
     EipAssociation,
     Instance,
@@ -39,8 +46,11 @@ pub(crate) const FACT_INSTANCE: &str = "instance";
 
 impl Kind {
     /// In the order clean-up lines are shown (the reference log's order).
-    const ALL: [Kind; 8] = [
+    const ALL: [Kind; 11] = [
+        Kind::ImageShare,
+        Kind::ImageCopy,
         Kind::Image,
+        Kind::ReplacedImage,
         Kind::Snapshot,
         Kind::EipAssociation,
         Kind::Instance,
@@ -53,7 +63,10 @@ impl Kind {
     /// Returns the ledger key of the build's one resource of this kind.
     pub(crate) fn key(self) -> &'static str {
         match self {
+            Kind::ImageShare => "image-share",
+            Kind::ImageCopy => "image-copy",
             Kind::Image => "image",
+            Kind::ReplacedImage => "replaced-image",
             Kind::Snapshot => "snapshot",
             Kind::EipAssociation => "eip-association",
             Kind::Instance => "instance",
@@ -67,7 +80,10 @@ impl Kind {
     /// Returns the row's name in the table.
     pub(crate) fn name(self) -> &'static str {
         match self {
+            Kind::ImageShare => "alicloud-image-share",
+            Kind::ImageCopy => "alicloud-image-copy",
             Kind::Image => "alicloud-image",
+            Kind::ReplacedImage => "alicloud-replaced-image",
             Kind::Snapshot => "alicloud-snapshot",
             Kind::EipAssociation => "alicloud-eip-association",
             Kind::Instance => "alicloud-instance",
@@ -86,7 +102,7 @@ impl Kind {
     /// Returns how far down it stands: what is deeper can only go after what is less deep.
     pub(crate) fn depth(self) -> u32 {
         match self {
-            Kind::Image => 0,
+            Kind::ImageShare | Kind::ImageCopy | Kind::Image | Kind::ReplacedImage => 0,
             Kind::Snapshot | Kind::EipAssociation => 1,
             Kind::Instance => 2,
             Kind::SecurityGroup | Kind::VSwitch | Kind::KeyPair => 3,
@@ -97,7 +113,10 @@ impl Kind {
     /// What Packer's clean-up lines call it.
     fn thing(self) -> &'static str {
         match self {
+            Kind::ImageShare => "share of the image",
+            Kind::ImageCopy => "copy of the image",
             Kind::Image => "image",
+            Kind::ReplacedImage => "replaced image",
             Kind::Snapshot => "snapshot",
             Kind::EipAssociation => "EIP association",
             Kind::Instance => "instance",
@@ -132,7 +151,13 @@ impl Reclaim for Row {
 
     fn is_quick(&self) -> bool {
         match self.kind {
-            Kind::KeyPair | Kind::Image | Kind::Snapshot | Kind::EipAssociation => true,
+            Kind::KeyPair
+            | Kind::ImageShare
+            | Kind::ImageCopy
+            | Kind::Image
+            | Kind::ReplacedImage
+            | Kind::Snapshot
+            | Kind::EipAssociation => true,
             // The instance takes seconds to go, and the network stands until it is gone.
             Kind::Instance | Kind::SecurityGroup | Kind::VSwitch | Kind::Vpc => false,
         }
@@ -169,9 +194,25 @@ fn announce(kind: Kind, resource: &Resource, reason: Reason) -> Vec<Announcement
     };
     match kind {
         Kind::KeyPair => vec![Announcement::Say("Deleting temporary keypair...".to_owned())],
+        Kind::ImageShare if failed => {
+            let line = "Restoring image share permission because cancellations or error...";
+            vec![Announcement::Say(line.to_owned())]
+        }
+        Kind::ImageCopy if failed => {
+            let line = "Stopping copy image because cancellation or error...";
+            vec![Announcement::Say(line.to_owned())]
+        }
         Kind::Image if failed => vec![Announcement::Say(
             "Deleting the image and related snapshots because of cancellation or error...".to_owned(),
         )],
+        // Of a build that is done, only one that has been encrypted by making a copy is still held.
+        Kind::Image if reason == Reason::Finished => vec![Announcement::Say(format!(
+            "Deleting temporary image {}({}) and related snapshots after finishing encryption...",
+            resource.id.as_deref().unwrap_or_default(),
+            resource.intent.name.as_deref().unwrap_or_default()
+        ))],
+        // Packer's lines of it were shown where Packer deletes it; the others are none of Packer's.
+        Kind::ReplacedImage | Kind::ImageShare | Kind::ImageCopy => Vec::new(),
         Kind::Snapshot if failed => {
             vec![Announcement::Say("Deleting the snapshot because of cancellation or error...".to_owned())]
         }

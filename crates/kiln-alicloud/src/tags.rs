@@ -30,6 +30,11 @@ pub(crate) fn temporary(run: &str, token: &str, run_tags: &BTreeMap<String, Stri
     own.into_iter().chain(from_map(run_tags)).collect()
 }
 
+/// Returns the keys of [`temporary`].
+pub(crate) fn keys_of_temporary(run_tags: &BTreeMap<String, String>) -> impl Iterator<Item = &str> {
+    [RUN, TOKEN, UNTIL].into_iter().chain(run_tags.keys().map(String::as_str))
+}
+
 /// Returns tags of a map, sorted by key.
 pub(crate) fn from_map(map: &BTreeMap<String, String>) -> impl Iterator<Item = Tag> {
     map.iter().map(|(key, value)| Tag::new(key, value))

@@ -1,10 +1,14 @@
 //! Deletes one resource and waits until it is gone.
 
+mod images;
+
 use std::time::Duration;
 
 use alicloud_api::{Error, Result as ApiResult, Verdict, ecs, vpc};
 use kiln_core::error::Result;
 use kiln_core::ledger::Resource;
+
+pub(crate) use images::{ORIGINAL_NAME, REPLACED_BY, SHARED_BEFORE, WITH_SNAPSHOTS};
 
 use super::{FACT_INSTANCE, Kind};
 use crate::cloud::{Cloud, MEDIUM, SHORT};
@@ -13,7 +17,10 @@ use crate::failure::Doing as _;
 pub(super) async fn delete(kind: Kind, cloud: &Cloud, id: &str, resource: &Resource) -> Result<()> {
     let done = match kind {
         Kind::KeyPair => key_pair(cloud, id).await,
-        Kind::Image => image(cloud, id).await,
+        Kind::ImageShare => images::share(cloud, id, resource).await,
+        Kind::ImageCopy => images::copy(cloud, id).await,
+        Kind::Image => images::image(cloud, id, true).await,
+        Kind::ReplacedImage => images::replaced(cloud, id, resource).await,
         Kind::Snapshot => snapshot(cloud, id).await,
         Kind::EipAssociation => eip_association(cloud, id, resource).await,
         Kind::Instance => instance(cloud, id).await,
@@ -59,12 +66,9 @@ async fn instance(cloud: &Cloud, id: &str) -> ApiResult<()> {
     let busy = &["IncorrectInstanceStatus", "IncorrectInstanceStatus.Initializing", "TaskConflict"];
     insist(cloud, format!("deletion of instance `{id}`"), SHORT, busy, || ecs.delete_instance(&request))
         .await?;
-    let look = ecs::DescribeInstances { instance_ids: vec![id.into()], ..Default::default() };
     let what = format!("instance `{id}` to be gone");
-    let (ecs, look) = (&ecs, &look);
     let probe = || async move {
-        let found = ecs.describe_instances(look).await?;
-        Ok(match found.instances.first() {
+        Ok(match cloud.instance(id).await? {
             None => Verdict::Done(()),
             Some(instance) => Verdict::not_yet(instance.status.clone()),
         })
@@ -149,22 +153,4 @@ async fn snapshot(cloud: &Cloud, id: &str) -> ApiResult<()> {
     let ecs = cloud.ecs();
     let request = ecs::DeleteSnapshot { snapshot_id: id.into(), force: Some(true) };
     gone(ecs.delete_snapshot(&request).await)
-}
-
-/// An image and the snapshots it is made of. They are read before the image goes, since nothing names them after.
-pub(crate) async fn image(cloud: &Cloud, id: &str) -> ApiResult<()> {
-    let ecs = cloud.ecs();
-    let look = ecs::DescribeImages {
-        image_id: Some(id.into()),
-        status: super::finders::EVERY_STATUS.map(str::to_owned).to_vec(),
-        ..Default::default()
-    };
-    let found = ecs.describe_images(&look).await?;
-    let disks = found.images.into_iter().flat_map(|image| image.disk_device_mappings);
-    let snapshots: Vec<_> = disks.map(|disk| disk.snapshot_id).filter(|id| !id.as_str().is_empty()).collect();
-    gone(ecs.delete_image(&ecs::DeleteImage { image_id: id.into(), force: Some(true) }).await)?;
-    for id in snapshots {
-        snapshot(cloud, id.as_str()).await?;
-    }
-    Ok(())
 }

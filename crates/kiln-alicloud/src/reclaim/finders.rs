@@ -31,7 +31,7 @@ async fn ids(kind: Kind, cloud: &Cloud, intent: &Intent) -> alicloud_api::Result
                 .filter(|name| Some(name) == intent.name.as_ref())
                 .collect()
         }
-        Kind::Image => image_of_this_build(cloud, intent).await?,
+        Kind::Image | Kind::ImageCopy | Kind::ReplacedImage => image_of_this_build(cloud, intent).await?,
         Kind::Snapshot => {
             let all = ecs.all(&ecs::DescribeSnapshots { tags, ..Default::default() }).await?;
             all.into_iter().map(|it| it.snapshot_id.to_string()).collect()
@@ -52,8 +52,8 @@ async fn ids(kind: Kind, cloud: &Cloud, intent: &Intent) -> alicloud_api::Result
             let all = vpc.all(&vpc::DescribeVpcs { tags, ..Default::default() }).await?;
             all.into_iter().map(|it| it.vpc_id.to_string()).collect()
         }
-        // The id was known before: it is the account's own address, named in the intent.
-        Kind::EipAssociation => intent.name.iter().cloned().collect(),
+        // The id was known before: of the account's own address, or of the image, named in the intent.
+        Kind::EipAssociation | Kind::ImageShare => intent.name.iter().cloned().collect(),
     })
 }
 

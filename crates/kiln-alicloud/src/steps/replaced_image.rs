@@ -1,42 +1,112 @@
-//! With `image_force_delete`: deletes the account's own images of exactly the new one's name. The name is unique, so the
-//! old image has to go first.
+//! With `image_force_delete`: the account's own images that have exactly a new one's name.
+//!
+//! Names are unique in a region, yet an old image must not go before the new one is there. So the new one is made under
+//! a temporary name; when all is ready they change names, and the old one is deleted with the other clean-up. A build
+//! that fails gives the old image its name back.
 
-use alicloud_api::ecs::{DeleteImage, DeleteSnapshot, Image};
+use alicloud_api::ecs::ModifyImageAttribute;
 use kiln_core::error::Result;
+use kiln_core::event::EventKind;
+use kiln_core::ledger::Intent;
+use kiln_core::run::Acquired;
+use serde::{Deserialize, Serialize};
 
+use super::image::temporary_name;
 use super::pre_validate::own_images;
 use crate::build::Site;
+use crate::cloud::Cloud;
 use crate::failure::Doing as _;
+use crate::publish::Ready;
+use crate::reclaim::{Kind, ORIGINAL_NAME, REPLACED_BY, WITH_SNAPSHOTS};
 
-pub(crate) async fn delete(site: &Site<'_>) -> Result<()> {
-    let (name, region) = (&site.plan.image.name, &site.plan.region);
-    let images = own_images(&site.cloud, name).await.doing("Error querying alicloud image")?;
-    if !images.is_empty() {
-        let line = format!("Deleting duplicated image and snapshot in {region}: {name}");
-        site.cx.events.say(line).await;
-    }
-    for image in images {
-        delete_one(site, image).await?;
-    }
-    Ok(())
+/// An image to be replaced.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Replaced {
+    pub region: String,
+    pub id: String,
+    pub name: String,
 }
 
-async fn delete_one(site: &Site<'_>, image: Image) -> Result<()> {
-    let ecs = site.cloud.ecs();
-    let request = DeleteImage { image_id: image.image_id, force: Some(true) };
-    match ecs.delete_image(&request).await {
-        Err(error) if !error.is_not_found() => return Err(error).doing("Failed to delete image"),
-        _ => {}
+impl Replaced {
+    /// Its key in the ledger.
+    pub(crate) fn key(&self) -> String {
+        format!("{}/{}", Kind::ReplacedImage.key(), self.region)
     }
-    if !site.plan.image.force_delete_snapshots {
-        return Ok(());
+}
+
+/// Returns the image that a new one in `region` replaces.
+pub(crate) fn in_region<'a>(replaced: &'a [Replaced], region: &str) -> Option<&'a Replaced> {
+    replaced.iter().find(|replaced| replaced.region == region)
+}
+
+/// Finds what will be replaced: in the build's region, and in those of copies that have a name.
+pub(crate) async fn find(site: &Site<'_>) -> Result<Vec<Replaced>> {
+    let looked_up = site.cx.run.step("replaced-images", || look_up(site)).await?;
+    for Replaced { region, id, name } in &looked_up {
+        site.cx.events.say(format!("Deleting duplicated image and snapshot in {region}: {name}")).await;
+        let text = format!("image `{id}` in `{region}` stays until the new one is ready");
+        site.cx.events.emit(EventKind::Hint { text }).await;
     }
-    for disk in image.disk_device_mappings.into_iter().filter(|disk| !disk.snapshot_id.as_str().is_empty()) {
-        let request = DeleteSnapshot { snapshot_id: disk.snapshot_id, force: Some(true) };
-        match ecs.delete_snapshot(&request).await {
-            Err(error) if !error.is_not_found() => return Err(error).doing("Deleting ECS snapshot failed"),
-            _ => {}
-        }
+    Ok(looked_up)
+}
+
+async fn look_up(site: &Site<'_>) -> Result<Vec<Replaced>> {
+    let plan = &site.plan.image;
+    let home = (&site.plan.region, &plan.name);
+    let copies = plan.copies.iter().filter_map(|copy| Some((&copy.region, copy.name.as_ref()?)));
+    let looks = std::iter::once(home).chain(copies).map(|(region, name)| async move {
+        let cloud = site.cloud.beside(region)?;
+        let images = own_images(&cloud, name).await.doing("Error querying alicloud image")?;
+        // There is one at most: names are unique.
+        let first = images.into_iter().next();
+        Ok(first.map(|image| Replaced {
+            region: region.to_string(),
+            id: image.image_id.to_string(),
+            name: name.clone(),
+        }))
+    });
+    let found = futures_util::future::try_join_all(looks).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Lets old and new images change names.
+pub(crate) async fn swap(site: &Site<'_>, replaced: &[Replaced], images: &[Ready]) -> Result<()> {
+    let swaps = replaced.iter().filter_map(|old| {
+        let new = images.iter().find(|new| new.region.as_str() == old.region)?;
+        Some(swap_one(site, old, new))
+    });
+    let done = futures_util::future::join_all(swaps).await;
+    done.into_iter().collect()
+}
+
+async fn swap_one(site: &Site<'_>, old: &Replaced, new: &Ready) -> Result<()> {
+    let key = old.key();
+    let aside = temporary_name(site, &key);
+    let mut place = new.cloud.place();
+    place.insert(ORIGINAL_NAME.to_owned(), old.name.clone());
+    place.insert(REPLACED_BY.to_owned(), new.held.id.clone());
+    if site.plan.image.force_delete_snapshots {
+        place.insert(WITH_SNAPSHOTS.to_owned(), "yes".to_owned());
     }
-    Ok(())
+    let intent = Intent {
+        kind: Kind::ReplacedImage.name().to_owned(),
+        token: site.cx.run.token(&key),
+        name: Some(aside.clone()),
+        place,
+        needs: Vec::new(),
+        key,
+    };
+    let give_way = || async {
+        rename(&new.cloud, &old.id, &aside).await?;
+        Ok(Acquired::id(&old.id))
+    };
+    site.cx.run.acquire(intent, give_way).await?;
+    rename(&new.cloud, &new.held.id, &old.name).await
+}
+
+async fn rename(cloud: &Cloud, id: &str, name: &str) -> Result<()> {
+    let request =
+        ModifyImageAttribute { image_id: id.into(), image_name: Some(name.to_owned()), ..Default::default() };
+    let done = cloud.ecs().modify_image_attribute(&request).await;
+    done.doing(format!("Error naming image {id} {name}")).map(drop)
 }

@@ -1,11 +1,12 @@
 //! With `image_ignore_data_disks`: a snapshot of the system disk alone, of which the image is made.
 
-use alicloud_api::ecs::{CreateSnapshot, DescribeDisks, DescribeSnapshots};
+use alicloud_api::ecs::{CreateSnapshot, DescribeDisks, ResourceType, UntagResources};
 use alicloud_api::{InstanceId, Verdict};
 use kiln_core::error::{Error, Result};
 use kiln_core::run::{Acquired, Held};
 
 use crate::build::Site;
+use crate::config::{Encryption, given};
 use crate::failure::Doing as _;
 use crate::reclaim::Kind;
 use crate::tags;
@@ -21,9 +22,16 @@ pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Re
     let disk = disks.into_iter().next().map(|disk| disk.disk_id);
     let disk = disk.ok_or_else(|| Error::new("Unable to find system disk of instance"))?;
     let intent = site.intent(Kind::Snapshot, &[]);
+    let plan = &site.plan.image;
+    // A snapshot that only a temporary image needs may be deleted by the cloud itself should we not come to it. One that
+    // stays cannot have an end: it could only be put off, not lifted.
+    let days = (plan.snapshot_timeout + plan.copy_timeout).as_secs().div_ceil(DAY) + 1;
+    let is_temporary = plan.encryption == Encryption::ByCopy;
     let request = CreateSnapshot {
         client_token: Some(intent.token.clone()),
         disk_id: disk.clone(),
+        retention_days: u32::try_from(days.min(DAYS_MAX)).ok().filter(|_| is_temporary),
+        resource_group_id: given(&site.plan.config.image.resource_group_id).map(str::to_owned),
         tags: tags::temporary(site.cx.run.id(), &intent.token, &site.plan.config.launch.run_tags),
         ..Default::default()
     };
@@ -33,11 +41,9 @@ pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Re
     };
     let held = site.cx.run.acquire(intent, create).await?;
     site.cx.events.say(format!("Creating snapshot from system disk {disk}: {}", held.id)).await;
-    let look = DescribeSnapshots { snapshot_ids: vec![held.id.as_str().into()], ..Default::default() };
-    let (ecs, look, events) = (&ecs, &look, &site.cx.events);
+    let (cloud, id, events) = (&site.cloud, held.id.as_str(), &site.cx.events);
     let probe = || async move {
-        let answer = ecs.describe_snapshots(look).await?;
-        Ok(match answer.snapshots.into_iter().next() {
+        Ok(match cloud.snapshot(id).await? {
             Some(snapshot) if snapshot.status == "accomplished" => Verdict::Done(()),
             Some(snapshot) if snapshot.status == "failed" => Verdict::failed("failed"),
             Some(snapshot) => {
@@ -48,11 +54,32 @@ pub(crate) async fn of_system_disk(site: &Site<'_>, instance: &InstanceId) -> Re
             None => Verdict::not_yet("not listed"),
         })
     };
-    let waited =
-        site.cloud.wait(format!("snapshot `{}`", held.id), site.plan.image.snapshot_timeout, &[], probe).await;
+    let waited = site
+        .cloud
+        .wait(format!("snapshot `{}`", held.id), site.plan.image.snapshot_timeout, &[], probe)
+        .await;
     waited.doing("Timeout waiting for snapshot to be created").map_err(raise_timeout)?;
     Ok(held)
 }
+
+/// Takes Kiln's own tags off a snapshot whose image is ready: it *is* that image's disk now.
+pub(crate) async fn becomes_the_users(site: &Site<'_>, snapshot: &Held) -> Result<()> {
+    let plan = &site.plan;
+    let keys = tags::keys_of_temporary(&plan.config.launch.run_tags);
+    let keys = keys.filter(|key| !plan.image.tags.contains_key(*key)).map(str::to_owned).collect();
+    let request = UntagResources {
+        resource_type: ResourceType::Snapshot,
+        resource_ids: vec![snapshot.id.clone()],
+        keys,
+    };
+    let done = site.cloud.ecs().untag_resources(&request).await;
+    done.doing("Error removing tags from snapshot").map(drop)
+}
+
+/// Seconds.
+const DAY: u64 = 24 * 3600;
+/// The longest life of a snapshot that has an end.
+const DAYS_MAX: u64 = 65536;
 
 /// Names the field that allows more time.
 pub(super) fn raise_timeout(error: Error) -> Error {

@@ -2,9 +2,13 @@
 //! program as it would reach the real one, over HTTP and SSH; or the program's own, with `-local`.
 
 mod bad_input;
+mod campaign;
 mod crashes;
 mod faults;
 mod fixture;
+mod image_inputs;
+mod images;
 mod local;
 mod retry;
 mod seeds;
+mod sharing;
