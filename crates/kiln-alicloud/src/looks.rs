@@ -17,6 +17,7 @@ use alicloud_api::{Error, ErrorKind, Result};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::cloud::Cloud;
 use crate::reclaim::EVERY_STATUS;
 
 /// Ids the API takes in one call of `DescribeInstances` and `DescribeSnapshots`, and results in one page.
@@ -55,8 +56,7 @@ impl Pollers {
         Pollers { instances: Poller::new(pause), snapshots: Poller::new(pause), images: Poller::new(pause) }
     }
 
-    /// Returns the instance as the cloud lists it now; `None` if it does not.
-    pub(crate) async fn instance(&self, ecs: &Ecs, id: &str) -> Result<Option<Instance>> {
+    async fn instance(&self, ecs: &Ecs, id: &str) -> Result<Option<Instance>> {
         let ecs = ecs.clone();
         let ask = move |ids: Vec<String>| {
             let ecs = ecs.clone();
@@ -71,8 +71,7 @@ impl Pollers {
         self.instances.look(id, ask).await
     }
 
-    /// Returns the snapshot as the cloud lists it now; `None` if it does not.
-    pub(crate) async fn snapshot(&self, ecs: &Ecs, id: &str) -> Result<Option<Snapshot>> {
+    async fn snapshot(&self, ecs: &Ecs, id: &str) -> Result<Option<Snapshot>> {
         let ecs = ecs.clone();
         let ask = move |ids: Vec<String>| {
             let ecs = ecs.clone();
@@ -87,10 +86,8 @@ impl Pollers {
         self.snapshots.look(id, ask).await
     }
 
-    /// Returns the image, whatever its status; `None` if the cloud does not list it.
-    ///
     /// `DescribeImages` documents one id a call only, so several are looked for among the account's own images.
-    pub(crate) async fn image(&self, ecs: &Ecs, id: &str) -> Result<Option<Image>> {
+    async fn image(&self, ecs: &Ecs, id: &str) -> Result<Option<Image>> {
         let ecs = ecs.clone();
         let ask = move |ids: Vec<String>| {
             let ecs = ecs.clone();
@@ -112,6 +109,26 @@ impl Pollers {
             }
         };
         self.images.look(id, ask).await
+    }
+}
+
+impl Cloud {
+    /// Returns the instance as the cloud lists it now; `None` if it does not.
+    pub(crate) async fn instance(&self, id: &str) -> Result<Option<Instance>> {
+        let (pollers, ecs) = self.pollers();
+        pollers.instance(&ecs, id).await
+    }
+
+    /// Returns the snapshot as the cloud lists it now; `None` if it does not.
+    pub(crate) async fn snapshot(&self, id: &str) -> Result<Option<Snapshot>> {
+        let (pollers, ecs) = self.pollers();
+        pollers.snapshot(&ecs, id).await
+    }
+
+    /// Returns the image, whatever its status; `None` if the cloud does not list it.
+    pub(crate) async fn image(&self, id: &str) -> Result<Option<Image>> {
+        let (pollers, ecs) = self.pollers();
+        pollers.image(&ecs, id).await
     }
 }
 
@@ -297,6 +314,7 @@ mod tests {
         let fails = |_| ready(Err(Error::new(ErrorKind::Decode, "no JSON")));
         let (a, b) = futures_util::join!(poller.look("a", fails), poller.look("b", fails));
         assert_eq!([a.unwrap_err().kind(), b.unwrap_err().kind()], [&ErrorKind::Decode; 2]);
+        tokio::time::sleep(SLOWEST * PAUSE).await;
         let calls = Calls::default();
         assert!(poller.look("a", cloud(&calls)).await.unwrap().is_some());
     }

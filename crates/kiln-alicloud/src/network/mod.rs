@@ -52,11 +52,6 @@ pub(crate) struct Network {
 }
 
 impl Network {
-    /// Returns the VPC's id.
-    pub(crate) fn vpc(&self) -> &str {
-        &self.vpc.id
-    }
-
     /// Returns a vSwitch in `zone`, made now if there is none yet: when an instance cannot be had in the first zone.
     pub(crate) async fn subnet(&self, site: &Site<'_>, zone: &ZoneId) -> Result<Subnet> {
         if let Some(own) = &self.own {
@@ -86,7 +81,10 @@ pub(crate) struct NetworkLanes {
 pub(crate) async fn find_or_make(site: &Site<'_>, zone: &ZoneId, lanes: NetworkLanes) -> Result<Network> {
     let cx = site.cx;
     let own = vswitch::owned(site).await?;
-    let known: Option<VpcId> = own.as_ref().map(|(_, vpc)| vpc.clone());
+    let known: Option<VpcId> = match &own {
+        Some((_, vpc)) => Some(vpc.clone()),
+        None => security_group::vpc(site).await?,
+    };
     let own = own.map(|(subnet, _)| subnet);
     let vpc = cx.step("stepConfigAlicloudVPC", || vpc::find_or_make(site, &lanes.vpc, known.clone()));
     let vpc = lanes.vpc.end_after(vpc).await?;

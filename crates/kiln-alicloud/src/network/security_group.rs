@@ -1,7 +1,9 @@
 //! The security group: one the account owns, or a temporary one that lets the communicator's port in and nothing else.
 
-use alicloud_api::SecurityGroupId;
-use alicloud_api::ecs::{AuthorizeSecurityGroup, CreateSecurityGroup, DescribeSecurityGroups, Permission};
+use alicloud_api::ecs::{
+    AuthorizeSecurityGroup, CreateSecurityGroup, DescribeSecurityGroups, Permission, SecurityGroup,
+};
+use alicloud_api::{SecurityGroupId, VpcId};
 use kiln_core::error::{Error, ErrorKind, Result};
 use kiln_core::run::Acquired;
 
@@ -20,19 +22,41 @@ pub(super) async fn find_or_make(site: &Site<'_>, lane: &Lane, vpc: &Part) -> Re
     }
 }
 
-async fn owned(site: &Site<'_>, id: &str, vpc: &Part) -> Result<Part> {
-    let request = DescribeSecurityGroups {
-        security_group_id: Some(id.into()),
-        vpc_id: Some(vpc.id.as_str().into()),
-        ..Default::default()
+/// Returns the VPC of the group the template names, where it names neither a VPC nor a vSwitch.
+pub(super) async fn vpc(site: &Site<'_>) -> Result<Option<VpcId>> {
+    let launch = &site.plan.config.launch;
+    let named = [&launch.vpc_id, &launch.vswitch_id].iter().any(|id| given(id).is_some());
+    let Some(id) = given(&launch.security_group_id).filter(|_| !named) else {
+        return Ok(None);
     };
+    let vpc_id = look(site, id).await?.vpc_id;
+    match vpc_id.as_str() {
+        "" => Err(Error::new(format!("The specified security group {{{id}}} is not in a VPC."))
+            .kind(ErrorKind::Refused)
+            .hint("instances are only made in VPCs: name a security group of one, or leave `security_group_id` out")),
+        _ => Ok(Some(vpc_id)),
+    }
+}
+
+async fn owned(site: &Site<'_>, id: &str, vpc: &Part) -> Result<Part> {
+    let found = look(site, id).await?;
+    if found.vpc_id.as_str() == vpc.id {
+        return Ok(Part::owned(found.security_group_id));
+    }
+    let error = Error::new(format!("The specified security group {{{id}}} doesn't exist."));
+    let hint =
+        format!("it is in VPC `{}`, and the build in `{}`: name a group of that VPC", found.vpc_id, vpc.id);
+    Err(error.kind(ErrorKind::Refused).hint(hint))
+}
+
+async fn look(site: &Site<'_>, id: &str) -> Result<SecurityGroup> {
+    let request = DescribeSecurityGroups { security_group_id: Some(id.into()), ..Default::default() };
     let answer = site.cloud.ecs().describe_security_groups(&request).await;
     let groups = answer.doing("Failed querying security group")?.security_groups;
-    let found = groups.into_iter().map(|group| group.security_group_id).find(|found| found.as_str() == id);
-    found.map(Part::owned).ok_or_else(|| {
+    groups.into_iter().find(|group| group.security_group_id.as_str() == id).ok_or_else(|| {
         Error::new(format!("The specified security group {{{id}}} doesn't exist."))
             .kind(ErrorKind::Refused)
-            .hint("check `security_group_id`, and that it belongs to the VPC of the build")
+            .hint(format!("check `security_group_id`: `{}` has no such security group", site.plan.region))
     })
 }
 

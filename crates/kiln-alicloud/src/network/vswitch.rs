@@ -37,6 +37,12 @@ pub(super) async fn owned(site: &Site<'_>) -> Result<Option<(Subnet, VpcId)>> {
             .kind(ErrorKind::Refused)
             .hint("check `vswitch_id`, and that it belongs to `vpc_id`")
     })?;
+    if let Some(zone) = given(&launch.zone_id).filter(|zone| *zone != found.zone_id.as_str()) {
+        let hint =
+            format!("it is in zone `{}`, and `zone_id` is `{zone}`: leave `zone_id` out", found.zone_id);
+        let error = Error::new(format!("The specified vswitch {{{id}}} doesn't exist."));
+        return Err(error.kind(ErrorKind::Refused).hint(hint));
+    }
     Ok(Some((Subnet { id: found.vswitch_id, zone: found.zone_id, key: None }, found.vpc_id)))
 }
 
