@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use alicloud_api::{InstanceId, SecurityGroupId, ZoneId};
+use alicloud_api::{InstanceId, ZoneId};
 use kiln_core::artifact::Artifact;
 use kiln_core::component::BuildContext;
 use kiln_core::error::Result;
@@ -13,16 +13,14 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cloud::Cloud;
 use crate::config::{Plan, Public};
-use crate::lanes::{Lane, Lanes};
+use crate::lanes::Lanes;
+use crate::network::{self, Network, NetworkLanes};
 use crate::publish;
 use crate::reclaim::Kind;
 use crate::steps::instance::Parts;
 use crate::steps::key_pair::BoundKey;
 use crate::steps::source_image::SourceImage;
-use crate::steps::vswitch::Subnet;
-use crate::steps::{
-    address, connect, instance, key_pair, pre_validate, security_group, source_image, vpc, vswitch,
-};
+use crate::steps::{address, connect, instance, key_pair, leftovers, pre_validate, source_image, spot};
 
 /// What every step works with.
 pub(crate) struct Site<'a> {
@@ -50,24 +48,23 @@ impl Site<'_> {
 struct Ground {
     source: SourceImage,
     key: BoundKey,
-    subnet: Subnet,
-    security_group: SecurityGroupId,
+    network: Network,
 }
 
 pub(crate) async fn build(site: &Site<'_>) -> Result<Option<Artifact>> {
     let cx = site.cx;
-    let zone = cx.step("stepPreValidate", || pre_validate::pre_validate(site)).await?;
-    let ground = lay_ground(site, &zone).await?;
-    let parts = Parts {
-        source: &ground.source,
-        key: &ground.key,
-        subnet: &ground.subnet,
-        security_group: &ground.security_group,
-    };
+    let choice = cx.step("stepPreValidate", || pre_validate::pre_validate(site)).await?;
+    let ground = lay_ground(site, choice.zone()).await?;
+    let parts =
+        Parts { source: &ground.source, key: &ground.key, network: &ground.network, choice: &choice };
     let id = cx.step("stepCreateAlicloudInstance", || instance::run(site, &parts)).await?;
-    tokio::select! {
+    let result = tokio::select! {
         result = with_instance(site, &ground, &id) => result,
         () = instance::stay_alive(site, &id) => unreachable!("signs of life never end"),
+    };
+    match result {
+        Err(error) => Err(spot::explain(site, &id, error).await),
+        made => made,
     }
 }
 
@@ -82,7 +79,8 @@ async fn lay_ground(site: &Site<'_>, zone: &ZoneId) -> Result<Ground> {
     let source = source_lane
         .end_after(cx.step("stepCheckAlicloudSourceImage", || source_image::find(site, &source_lane)));
     let key = key_lane.end_after(cx.step("stepConfigAlicloudKeyPair", || key_pair::make(site, &key_lane)));
-    let network = network(site, zone, vpc_lane, vswitch_lane, group_lane);
+    let lanes = NetworkLanes { vpc: vpc_lane, vswitch: vswitch_lane, security_group: group_lane };
+    let network = network::find_or_make(site, zone, lanes);
     let (source, key, network) = futures_util::join!(
         ending_all(&group, source),
         ending_all(&group, key),
@@ -92,12 +90,12 @@ async fn lay_ground(site: &Site<'_>, zone: &ZoneId) -> Result<Ground> {
     let results = (source, key, network);
     let failure = |error: &kiln_core::Error| !error.is_cancelled();
     let failed = results.0.as_ref().err().is_some_and(failure);
-    let (source, key, (subnet, security_group)) = match results {
+    let (source, key, network) = match results {
         (Err(error), ..) if failed => return Err(error),
         (_, Err(error), _) | (_, _, Err(error)) if failure(&error) => return Err(error),
         (source, key, network) => (source?, key?, network?),
     };
-    Ok(Ground { source, key, subnet, security_group })
+    Ok(Ground { source, key, network })
 }
 
 /// Runs `work`; its failure ends the waits of everything else under `group`.
@@ -109,40 +107,10 @@ async fn ending_all<T>(group: &CancellationToken, work: impl Future<Output = Res
     result
 }
 
-/// VPC, then vSwitch ∥ security group.
-async fn network(
-    site: &Site<'_>,
-    zone: &ZoneId,
-    vpc_lane: Lane,
-    vswitch_lane: Lane,
-    group_lane: Lane,
-) -> Result<(Subnet, SecurityGroupId)> {
-    let cx = site.cx;
-    let existing = vswitch::existing(site).await?;
-    let (known_vpc, subnet) = match existing {
-        Some(it) => (Some(it.vpc_id), Some((it.vswitch_id, it.zone_id))),
-        None => (None, None),
-    };
-    let vpc = cx.step("stepConfigAlicloudVPC", || vpc::find_or_make(site, &vpc_lane, known_vpc.clone()));
-    let vpc = vpc_lane.end_after(vpc).await?;
-    let make_subnet = cx.step("stepConfigAlicloudVSwitch", || async {
-        match &subnet {
-            Some((id, zone)) => Ok(Subnet { id: id.clone(), zone: zone.clone() }),
-            None => vswitch::make(site, &vswitch_lane, vpc.clone(), zone.clone()).await,
-        }
-    });
-    let make_group = cx.step("stepConfigAlicloudSecurityGroup", || {
-        security_group::find_or_make(site, &group_lane, vpc.clone())
-    });
-    let (subnet, security_group) =
-        futures_util::join!(vswitch_lane.end_after(make_subnet), group_lane.end_after(make_group));
-    Ok((subnet?, security_group?))
-}
-
 /// From the instance to the image.
 async fn with_instance(site: &Site<'_>, ground: &Ground, id: &InstanceId) -> Result<Option<Artifact>> {
     let cx = site.cx;
-    if site.plan.address.public == Public::Own {
+    if site.plan.launch.address.public == Public::Own {
         cx.step("stepConfigAlicloudEIP", || address::known(site, id)).await?;
     }
     if let Some(name) = &ground.key.name {
@@ -150,7 +118,7 @@ async fn with_instance(site: &Site<'_>, ground: &Ground, id: &InstanceId) -> Res
     }
     let running = cx.step("stepRunAlicloudInstance", || instance::running(site, id)).await?;
     let host = address::to_connect(site, &running).await?;
-    let communicator = cx.step("StepConnect", || connect::get_in(site, &host, &ground.key)).await?;
+    let communicator = cx.step("StepConnect", || connect::get_in(site, id, &host, &ground.key)).await?;
     let values = connect::values(site, id, &host, &ground.key, &ground.source)?;
     cx.step("StepProvision", || cx.provision(Arc::clone(&communicator), values.clone())).await?;
     if let Some(name) =
@@ -162,6 +130,7 @@ async fn with_instance(site: &Site<'_>, ground: &Ground, id: &InstanceId) -> Res
         };
         cx.step("StepCleanupTempKeys", clear).await?;
     }
+    leftovers::remove(site, communicator.as_ref(), &ground.key).await;
     drop(communicator);
     publish::publish(site, &ground.source, id, &values).await
 }

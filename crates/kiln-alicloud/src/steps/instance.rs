@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use alicloud_api::ecs::{DescribeInstances, Instance, ModifyInstanceAutoReleaseTime, RunInstances};
+use alicloud_api::ecs::{Instance, ModifyInstanceAutoReleaseTime, RunInstances};
 use alicloud_api::{InstanceId, Verdict};
 use kiln_core::error::{Error, Result};
 use kiln_core::event::EventKind;
@@ -18,7 +18,6 @@ use super::refusal::{self, Refusal};
 use super::source_image::SourceImage;
 use super::spot;
 use crate::build::Site;
-use crate::cloud::MEDIUM;
 use crate::config::{DEFAULT_BANDWIDTH, Market, Public, given};
 use crate::failure::Doing as _;
 use crate::network::{Network, Subnet};
@@ -207,7 +206,7 @@ async fn push_release(site: &Site<'_>, id: &InstanceId) {
 pub(crate) async fn running(site: &Site<'_>, id: &InstanceId) -> Result<Instance> {
     site.cx.events.say(format!("Starting instance: {id}")).await;
     let ended = |status: &str| matches!(status, "Stopped" | "Stopping");
-    wait_for(site, id, "to run", |instance| match instance.status.as_str() {
+    wait_for(site, id, "to run", site.plan.launch.running_timeout, |instance| match instance.status.as_str() {
         "Running" => Verdict::Done(instance),
         status if ended(status) => Verdict::failed(status.to_owned()),
         status => Verdict::not_yet(status.to_owned()),
@@ -221,15 +220,13 @@ pub(crate) async fn wait_for<T>(
     site: &Site<'_>,
     id: &InstanceId,
     what: &str,
+    limit: Duration,
     judge: impl Fn(Instance) -> Verdict<T>,
 ) -> alicloud_api::Result<T> {
-    let ecs = site.cloud.ecs();
-    let look = DescribeInstances { instance_ids: vec![id.clone()], ..Default::default() };
     let seen = AtomicBool::new(false);
-    let (ecs, look, judge, seen) = (&ecs, &look, &judge, &seen);
+    let (cloud, judge, seen) = (&site.cloud, &judge, &seen);
     let probe = || async move {
-        let answer = ecs.describe_instances(look).await?;
-        Ok(match answer.instances.into_iter().next() {
+        Ok(match cloud.instance(id.as_str()).await? {
             Some(instance) => {
                 seen.store(true, Ordering::Relaxed);
                 judge(instance)
@@ -240,5 +237,5 @@ pub(crate) async fn wait_for<T>(
             None => Verdict::not_yet("not listed"),
         })
     };
-    site.cloud.wait(format!("instance `{id}` {what}"), MEDIUM, &[], probe).await
+    site.cloud.wait(format!("instance `{id}` {what}"), limit, &[], probe).await
 }

@@ -18,11 +18,11 @@ pub(crate) struct SourceImage {
 }
 
 pub(crate) async fn find(site: &Site<'_>, lane: &Lane) -> Result<SourceImage> {
-    let found = match &site.plan.source {
+    let found = match &site.plan.launch.source {
         Source::Image(id) => by_id(site, id).await?,
         Source::Family(family) => newest_of(site, family).await?,
     };
-    match &site.plan.source {
+    match &site.plan.launch.source {
         Source::Image(_) => lane.message(format!("Found image ID: {}", found.id)).await,
         // Spelt as the plug-in spells it: scripts look for the line.
         Source::Family(family) => {
