@@ -3,19 +3,24 @@
 
 mod api_facts;
 mod bench;
+mod campaign_chore;
 mod docs;
-mod machine;
 mod measure;
 mod peer;
 mod test;
 
 use std::process::ExitCode;
 
+use xtask::machine;
+
 const HELP: &str = "\
 usage: cargo xtask CHORE
 
   test [ARGS]   installs what the tests need where it may, then runs all of them (ARGS go to the test runner)
   bench [NAME]  measures against the peer in one run and prints ratios (all, or: version validate build)
+  campaign [NAME]
+                fails every call of some builds in every way, interrupts and kills them, and prints what was left (all,
+                or only the builds and troubles named)
   docs          writes the generated parts of docs/ anew
   api-facts     writes anew which parameters the real API has, from the models of the official SDKs
 ";
@@ -27,6 +32,7 @@ fn main() -> ExitCode {
     let done = match chore {
         Some("test") => test::run(rest),
         Some("bench") => bench::run(rest),
+        Some("campaign") => campaign_chore::run(rest),
         Some("docs") => docs::run(),
         Some("api-facts") => api_facts::run(),
         Some("help" | "-h" | "--help") => {
