@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use kiln_core::commons::{Commons, NeverEarly, SHARED};
 use kiln_core::error::{Context as _, Error, Result};
-use kiln_core::event::{BuildResult, EventKind, Outcome};
+use kiln_core::event::{BuildResult, EventKind, Events, Outcome};
 use kiln_core::ledger::{FORMAT, Journal, Record};
 use kiln_core::plan::Plan;
 use kiln_core::reclaim::{Reason, ReclaimTable};
@@ -44,6 +44,9 @@ pub async fn run(plan: &Plan, builds: Vec<PreparedBuild>, engine: Engine) -> Res
     let interrupted = engine.interrupt.stop.is_cancelled();
     let outcome = gravest(&ended, interrupted);
     let results: Vec<BuildResult> = ended.into_iter().map(|ended| ended.result).collect();
+    if interrupted {
+        tell_made(&engine.events, &results).await;
+    }
     let record = Record::RunFinished { outcome: word(outcome).to_owned(), time: now() };
     // What was done is told all the same; `runs` will say that the run never came to its end.
     if let Err(failure) = journal.append(record).await {
@@ -53,6 +56,16 @@ pub async fn run(plan: &Plan, builds: Vec<PreparedBuild>, engine: Engine) -> Res
     let finished = EventKind::RunFinished { outcome, elapsed, interrupted, results: results.clone() };
     engine.events.emit(finished).await;
     Ok(RunReport { outcome, results, elapsed })
+}
+
+/// A run that was interrupted lists no artifacts, not even of builds that had finished.
+async fn tell_made(events: &Events, results: &[BuildResult]) {
+    for result in results {
+        for artifact in result.artifacts.iter().filter(|artifact| !artifact.id.is_empty()) {
+            let text = format!("`{}` was made all the same, and is kept", artifact.id);
+            events.for_build(&result.build).emit(EventKind::Hint { text }).await;
+        }
+    }
 }
 
 async fn open_journal(engine: &Engine, plan: &Plan, builds: &[String]) -> Result<Arc<dyn Journal>> {

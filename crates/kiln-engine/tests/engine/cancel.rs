@@ -79,6 +79,30 @@ async fn at_every_point_everything_is_unwound_and_nothing_new_begins() {
     }
 }
 
+// The renderers list no artifacts of an interrupted run, so an image of a build that had finished was named nowhere.
+#[tokio::test]
+async fn an_image_of_a_build_that_had_finished_is_named() {
+    let mut bench = Bench::new();
+    bench.options.parallel_builds = 1;
+    let cloud = Arc::clone(&bench.cloud);
+    bench.builder("web", move |_| {
+        let image = artifact(&cloud, "image");
+        async { Ok(Some(image)) }
+    });
+    let stop = bench.interrupt.stop.clone();
+    bench.builder("next", move |_| {
+        stop.cancel();
+        async { Err(Error::cancelled()) }
+    });
+    let ran = bench.run(vec![build("web"), build("next")]).await;
+    assert_eq!((ran.report.outcome, ran.report.results[0].artifacts.len()), (Outcome::Cancelled, 1));
+    assert!(
+        ran.shown().contains(&"hint `image` was made all the same, and is kept".to_owned()),
+        "{:?}",
+        ran.shown()
+    );
+}
+
 #[tokio::test]
 async fn an_image_made_before_the_interrupt_is_named() {
     let mut bench = Bench::new();
