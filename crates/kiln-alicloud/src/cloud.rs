@@ -15,6 +15,7 @@ use kiln_remote::connect::Pace;
 use kiln_remote::dial::Dialer;
 use tokio_util::sync::CancellationToken;
 
+use crate::aliyun;
 use crate::accounts::{Accounts, NoFiles};
 use crate::config::{Access, AccessConfig, DEFAULT_REGION, endpoints};
 use crate::failure::Doing as _;
@@ -113,6 +114,9 @@ impl Cloud {
 
     /// Returns the account that a place names, or else that of the environment: what `gc` works in.
     pub(crate) fn of_place(setup: &Setup, place: &BTreeMap<String, String>) -> Result<Cloud> {
+        if let Some(access) = aliyun::of_place(setup, place) {
+            return Cloud::connect(setup, &access);
+        }
         let resolved = Access::resolve(&AccessConfig::of_place(place), setup);
         let (access, _) = resolved.map_err(|refusal| refusal.error())?;
         Cloud::connect(setup, &access)
@@ -145,7 +149,7 @@ impl Cloud {
     /// and of private clouds that only their templates name.
     pub(crate) fn at(&self, place: &BTreeMap<String, String>) -> Result<Cloud> {
         let region = place.get(REGION).map_or_else(|| self.region.clone(), |region| region.as_str().into());
-        if !AccessConfig::is_same_account(place, &self.place) {
+        if !AccessConfig::is_same_account(place, &self.place) || !aliyun::are_alike(place, &self.place) {
             // The region of the place, whatever its profile says.
             return Ok(Cloud::of_place(&self.setup, place)?
                 .in_region(region.as_str())

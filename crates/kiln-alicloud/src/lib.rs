@@ -9,6 +9,9 @@ mod registry;
 // What the template says.
 mod config;
 
+// The older builder, in front of it all.
+mod aliyun;
+
 // What is done about it.
 mod build;
 mod accounts;

@@ -13,13 +13,15 @@ use kiln_core::schema::Schema;
 use kiln_core::scope::Scope;
 use kiln_core::value::Value;
 
+use crate::aliyun::AliyunFactory;
 use crate::cloud::{Cloud, Setup};
 use crate::config::{Config, Plan};
 use crate::{build, failure, reclaim, tags};
 
-/// Adds builder `alicloud-ecs`.
+/// Adds builder `alicloud-ecs`, and the older `aliyun` in front of it.
 pub fn register(registry: &mut Registry, setup: &Setup) {
     registry.builder(AlicloudEcsFactory { setup: setup.clone() });
+    registry.builder(AliyunFactory { setup: setup.clone() });
 }
 
 /// Returns how to delete what builds of any region left behind: with the profile or role that a journal names, else

@@ -70,8 +70,19 @@ impl Plan {
         scope: &Scope,
         setup: &Setup,
     ) -> Result<Plan, Vec<Fault>> {
-        let mut check = Check { settings, faults: Vec::new() };
+        let mut check = Check::new(settings);
         let access = check.access(&config.access, setup);
+        Plan::of(check, config, access, scope, setup)
+    }
+
+    /// Checks all of `config` but its access, which has been settled: `None` is one with faults.
+    pub(crate) fn of(
+        mut check: Check<'_>,
+        config: Config,
+        access: Option<Access>,
+        scope: &Scope,
+        setup: &Setup,
+    ) -> Result<Plan, Vec<Fault>> {
         let image = check.image(&config.image, scope, access.as_ref().map(|access| &access.region));
         let login = check.login(&config, scope);
         let launch = check.launch(&config.launch, scope, setup);
@@ -90,14 +101,21 @@ pub(crate) fn given(field: &Option<String>) -> Option<&str> {
     field.as_deref().filter(|text| !text.is_empty())
 }
 
-pub(super) struct Check<'a> {
+/// The block that is checked, and what is wrong with it so far.
+pub(crate) struct Check<'a> {
     pub(super) settings: &'a Value,
     pub(super) faults: Vec<Fault>,
 }
 
+impl<'a> Check<'a> {
+    pub(crate) fn new(settings: &'a Value) -> Check<'a> {
+        Check { settings, faults: Vec::new() }
+    }
+}
+
 impl Check<'_> {
     /// Adds a fault at the place of `field`, or of the whole block where the field is absent.
-    pub(super) fn fault(&mut self, field: &str, message: impl Into<String>, hint: &str) {
+    pub(crate) fn fault(&mut self, field: &str, message: impl Into<String>, hint: &str) {
         let span = self.settings.get(field).and_then(|value| value.span.clone());
         let fault = Fault::new(message).at(span.or_else(|| self.settings.span.clone()));
         self.faults.push(if hint.is_empty() { fault } else { fault.hint(hint) });

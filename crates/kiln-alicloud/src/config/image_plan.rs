@@ -302,7 +302,7 @@ impl Check<'_> {
 }
 
 /// Returns a number of seconds; what is not above zero is `usual`, as in Packer.
-fn seconds(field: Option<i64>, usual: u64) -> Duration {
+pub(super) fn seconds(field: Option<i64>, usual: u64) -> Duration {
     let given = field.and_then(|seconds| u64::try_from(seconds).ok()).filter(|seconds| *seconds > 0);
     Duration::from_secs(given.unwrap_or(usual))
 }

@@ -1,6 +1,7 @@
 //! The temporary instance and its network: what it is made of, where it stands, how it can be reached.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -77,6 +78,8 @@ pub(crate) struct LaunchConfig {
     pub internet_charge_type: Option<String>,
     /// Bandwidth of the public address in Mbit/s; 5 by default.
     pub internet_max_bandwidth_out: Option<i64>,
+    /// Seconds the instance may take to run; 1800 by default.
+    pub wait_instance_running_timeout: Option<i64>,
     /// User data of the instance.
     pub user_data: Option<String>,
     /// File whose bytes are the user data.
@@ -85,6 +88,8 @@ pub(crate) struct LaunchConfig {
 
 /// What to launch, checked.
 pub(crate) struct LaunchPlan {
+    /// Time until the instance runs.
+    pub running_timeout: Duration,
     /// The types to try, in this order; at least one.
     pub instance_types: Vec<String>,
     pub market: Market,

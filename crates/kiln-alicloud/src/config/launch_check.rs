@@ -6,6 +6,7 @@ use kiln_core::scope::Scope;
 use kiln_remote::config::CommunicatorConfig;
 
 use super::check::{Check, given};
+use super::image_plan::seconds;
 use super::launch::{
     AddressPlan, HostKeySource, LaunchConfig, LaunchPlan, Market, Public, Source, address_plan,
 };
@@ -36,6 +37,7 @@ impl Check<'_> {
         let address = self.address(config);
         self.words(config);
         Some(LaunchPlan {
+            running_timeout: seconds(config.wait_instance_running_timeout, 1800),
             instance_types: instance_types?,
             market: market?,
             source: source?,

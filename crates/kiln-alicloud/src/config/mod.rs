@@ -14,7 +14,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(crate) use access::{Access, AccessConfig, DEFAULT_REGION, Refusal, endpoints};
-pub(crate) use check::{KeyPlan, Plan, given};
+pub(crate) use check::{Check, KeyPlan, Plan, given};
 pub(crate) use image::ImageConfig;
 pub(crate) use image_plan::{CopyFailure, Encryption, ImagePlan, Marks};
 pub(crate) use launch::{DEFAULT_BANDWIDTH, HostKeySource, LaunchConfig, Market, Public, Source};

@@ -17,6 +17,8 @@ use crate::build::Site;
 use crate::lanes::{Lane, Lanes};
 use crate::reclaim::Kind;
 
+pub(crate) use security_group::vpc as vpc_of_security_group;
+
 /// A part of the network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Part {

@@ -23,7 +23,7 @@ pub(super) async fn find_or_make(site: &Site<'_>, lane: &Lane, vpc: &Part) -> Re
 }
 
 /// Returns the VPC of the group the template names, where it names neither a VPC nor a vSwitch.
-pub(super) async fn vpc(site: &Site<'_>) -> Result<Option<VpcId>> {
+pub(crate) async fn vpc(site: &Site<'_>) -> Result<Option<VpcId>> {
     let launch = &site.plan.config.launch;
     let named = [&launch.vpc_id, &launch.vswitch_id].iter().any(|id| given(id).is_some());
     let Some(id) = given(&launch.security_group_id).filter(|_| !named) else {

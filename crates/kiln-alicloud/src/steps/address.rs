@@ -13,7 +13,7 @@ use tokio::time::Instant;
 
 use super::instance;
 use crate::build::Site;
-use crate::cloud::SHORT;
+use crate::cloud::{MEDIUM, SHORT};
 use crate::config::Public;
 use crate::failure::Doing as _;
 use crate::reclaim::{FACT_INSTANCE, Kind};
@@ -27,7 +27,7 @@ pub(crate) async fn known(site: &Site<'_>, id: &InstanceId) -> Result<()> {
         Some(address) => Verdict::Done(address.to_owned()),
         None => Verdict::not_yet("without a public address"),
     };
-    let address = instance::wait_for(site, id, "to have a public address", judge).await;
+    let address = instance::wait_for(site, id, "to have a public address", MEDIUM, judge).await;
     let address = address.doing("Error allocating EIP")?;
     events.message(format!("Allocated EIP: {address}")).await;
     Ok(())

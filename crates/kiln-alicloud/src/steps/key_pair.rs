@@ -117,7 +117,7 @@ async fn import(site: &Site<'_>, request: &ImportKeyPair) -> alicloud_api::Resul
 }
 
 /// Packer's own kind: the first 4 bytes are Unix seconds, the rest is random.
-fn time_ordered_uuid() -> String {
+pub(crate) fn time_ordered_uuid() -> String {
     let seconds = u32::try_from(jiff::Timestamp::now().as_second()).unwrap_or(u32::MAX);
     let random: [u8; 12] = rand::random();
     let hex: String = seconds.to_be_bytes().iter().chain(&random).map(|byte| format!("{byte:02x}")).collect();

@@ -73,7 +73,7 @@ async fn names_are_free(site: &Site<'_>) -> Result<()> {
 
 /// Asks a region that surely exists: the host of one that does not would not even resolve. A private cloud, which may
 /// lack that region, is asked in the build's own.
-async fn regions_exist(site: &Site<'_>) -> Result<()> {
+pub(crate) async fn regions_exist(site: &Site<'_>) -> Result<()> {
     let region = &site.plan.region;
     let ask = async |asked: &str| {
         site.cloud.in_region(asked).ecs().describe_regions(&DescribeRegions::default()).await
