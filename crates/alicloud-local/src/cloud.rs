@@ -15,7 +15,7 @@ use crate::api::{ApiError, Consoles, Effect, refuse};
 use crate::clock::Clock;
 use crate::ecs::{images, key_pairs, security_groups};
 use crate::faults::{FaultBook, FaultEffect, FaultRule};
-use crate::http::{Connections, Nonces, router};
+use crate::http::{Connections, Nonces, Rates, router};
 use crate::ids::Ids;
 use crate::instance::{MachineHost, MachineSpec, NoSandbox, Platform};
 use crate::inventory::{self, InventoryError, InventorySnapshot};
@@ -116,6 +116,7 @@ impl Cloud {
             state: Mutex::new(Book { state, number: 0 }),
             nonces: Nonces::default(),
             ignore_unknown_parameters: options.ignore_unknown_parameters,
+            rates: Rates::default(),
             machines: Machines::new(host, notes.clone(), halted),
             notes,
             journal: Mutex::default(),
@@ -169,6 +170,12 @@ impl Cloud {
     /// Adds a fault rule.
     pub fn add_fault(&self, rule: FaultRule) {
         self.inner.add_fault(rule);
+    }
+
+    /// Takes a spot instance back, as the real cloud does when it needs the room: it is told so now, and gone five
+    /// minutes later. Returns whether there is such a spot instance.
+    pub fn interrupt(&self, instance: &str) -> bool {
+        self.inner.interrupt(instance, Duration::ZERO)
     }
 
     /// Returns what the cloud simulates and what fails in it, from now on.
@@ -290,6 +297,7 @@ pub struct Inner {
     pub(crate) clock: Clock,
     pub(crate) nonces: Nonces,
     pub(crate) ignore_unknown_parameters: bool,
+    rates: Rates,
     disk_limit: Option<u64>,
     /// Never held across an await.
     state: Mutex<Book>,
@@ -598,6 +606,25 @@ impl Inner {
                 (instance.boot_at, instance.reachable_at) = (None, None);
             }
         });
+    }
+
+    /// Has a spot instance taken back after some time of the real cloud.
+    pub(crate) fn interrupt(self: &Arc<Self>, instance: &str, wait: Duration) -> bool {
+        let at = self.clock.now().plus(self.clock.scaled(wait));
+        let found = self.with_state(|state| {
+            let spot = state.instance_mut(instance).and_then(|instance| instance.spot.as_mut());
+            spot.map(|spot| spot.notice_at = Some(at)).is_some()
+        });
+        self.settle();
+        found
+    }
+
+    /// Counts a call, and refuses it when there were too many in this minute.
+    pub(crate) fn count(self: &Arc<Self>, uid: &str, region: &str, action: &str) -> Result<(), ApiError> {
+        let limits = self.with_state(|state| {
+            state.accounts.get(uid).map(|account| account.rate_limits.clone()).unwrap_or_default()
+        });
+        self.rates.count(&self.clock, &limits, (uid, region, action))
     }
 
     pub(crate) fn request_id(&self) -> String {

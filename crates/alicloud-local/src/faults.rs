@@ -91,6 +91,12 @@ pub enum FaultEffect {
     CreationFails,
     /// The image the call creates ends in `UnAvailable`.
     BecomesUnavailable,
+    /// The spot instances the call creates are taken back: they are told so after this time of the real cloud, and
+    /// gone five minutes later.
+    Interrupt {
+        /// How long after the call.
+        after_seconds: f64,
+    },
 }
 
 /// The rules in force, with how many calls each has seen.

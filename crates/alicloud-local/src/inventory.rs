@@ -16,8 +16,7 @@ pub use access::{OwnedOidcProvider, OwnedPolicy, OwnedRole, OwnedUser};
 
 use crate::model::{
     AccessKey, Account, Content, Direction, Eip, EipStatus, Image, ImageDisk, ImageStatus, KeyPair,
-    NetworkStatus, Rule, SecurityGroup, Snapshot, SnapshotStatus, SoldOut, Stage, State, Tags, VSwitch,
-    Vpc,
+    NetworkStatus, Rule, SecurityGroup, Snapshot, SnapshotStatus, SoldOut, Stage, State, Tags, VSwitch, Vpc,
 };
 
 /// What a file given with `--local-with` says. Everything may be absent.
@@ -56,10 +55,16 @@ pub struct Owned {
     pub policies: Vec<OwnedPolicy>,
     pub oidc_providers: Vec<OwnedOidcProvider>,
     /// How many of a kind may exist in a region: `vpc`, `vswitch`, `eip`, `security_group`, `key_pair`, `image`,
-    /// `snapshot`, `instance`.
+    /// `snapshot`, `instance`; `vcpu` counts the processors of instances.
     pub quotas: BTreeMap<String, usize>,
     pub sold_out: Vec<SoldOut>,
+    /// How many calls of an action a region takes in a minute; `*` stands for those that are not named.
+    pub rate_limits: BTreeMap<String, u32>,
 }
+
+/// What there can be a quota of.
+const QUOTAS: [&str; 9] =
+    ["vpc", "vswitch", "eip", "security_group", "key_pair", "image", "snapshot", "instance", "vcpu"];
 
 /// Why an inventory cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -435,7 +440,12 @@ fn apply_account(
         });
     }
     access::apply(account, ids, owned, uids, created)?;
+    if let Some(kind) = owned.quotas.keys().find(|kind| !QUOTAS.contains(&kind.as_str())) {
+        let known = QUOTAS.join("`, `");
+        return Err(InventoryError::Wrong(format!("there is no quota of `{kind}`, but of `{known}`")));
+    }
     account.quotas.extend(owned.quotas.clone());
+    account.rate_limits.extend(owned.rate_limits.clone());
     if !owned.sold_out.is_empty() {
         account.sold_out.clone_from(&owned.sold_out);
     }

@@ -129,6 +129,9 @@ pub struct Account {
     pub quotas: BTreeMap<String, usize>,
     /// What is sold out.
     pub sold_out: Vec<SoldOut>,
+    /// How many calls of an action a region takes in a minute; `*` stands for those that are not named.
+    #[serde(default)]
+    pub rate_limits: BTreeMap<String, u32>,
     /// Answers already given, by action and client token.
     pub tokens: BTreeMap<String, Answered>,
 }
@@ -152,6 +155,12 @@ pub struct SoldOut {
     /// The instance type.
     #[serde(default)]
     pub instance_type: Option<String>,
+    /// Whether only spot instances are out of stock (`true`) or only the others (`false`).
+    #[serde(default)]
+    pub spot: Option<bool>,
+    /// Whether it is not even on sale: refused with `Zone.NotOnSale`.
+    #[serde(default)]
+    pub not_on_sale: bool,
 }
 
 /// The status of a VPC or vSwitch.
@@ -328,6 +337,46 @@ pub struct Instance {
     pub screenshot_at: Option<Moment>,
     /// What its system disk was made of: the names of layers, bottom first.
     pub layers: Vec<String>,
+    /// Present for a spot instance.
+    #[serde(default)]
+    pub spot: Option<Spot>,
+    /// How its metadata can be asked for.
+    #[serde(default)]
+    pub metadata: MetadataOptions,
+    #[serde(default)]
+    pub deletion_protection: bool,
+}
+
+/// What makes an instance a spot instance.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Spot {
+    /// `SpotAsPriceGo` or `SpotWithPriceLimit`.
+    pub strategy: String,
+    /// The most that was offered for an hour.
+    pub price_limit: Option<f64>,
+    /// For how many hours it cannot be taken back. Written down; an interruption on demand comes when it is told to.
+    pub protected_hours: u32,
+    /// Whether it is stopped and not released when it is taken back.
+    pub stops: bool,
+    /// When it is told that it will be taken back.
+    pub notice_at: Option<Moment>,
+    /// When it is taken back.
+    pub reclaim_at: Option<Moment>,
+}
+
+/// How an instance's metadata can be asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MetadataOptions {
+    pub enabled: bool,
+    /// Whether requests need a token.
+    pub tokens_required: bool,
+    pub hop_limit: u32,
+}
+
+impl Default for MetadataOptions {
+    fn default() -> MetadataOptions {
+        MetadataOptions { enabled: true, tokens_required: false, hop_limit: 1 }
+    }
 }
 
 /// A disk. It is `In_use` while it has an instance.
@@ -337,7 +386,12 @@ pub struct Disk {
     pub region: String,
     pub zone: String,
     pub name: String,
+    #[serde(default)]
+    pub description: String,
     pub category: String,
+    /// Of an ESSD disk; empty for others.
+    #[serde(default)]
+    pub performance_level: String,
     pub size_gib: u64,
     pub system: bool,
     pub device: String,

@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use crate::api::Effect;
 use crate::clock::{Clock, Moment};
-use crate::model::{Content, EipStatus, ImageStatus, InstanceStatus, NetworkStatus, SnapshotStatus, State};
+use crate::model::{
+    Account, Content, EipStatus, Image, ImageStatus, Instance, InstanceStatus, NetworkStatus, SnapshotStatus,
+    Stage, State,
+};
 use crate::timings;
 
 /// Brings everything to the present and returns what is to be done outside.
@@ -54,22 +57,13 @@ pub fn settle(state: &mut State, clock: &Clock) -> Vec<Effect> {
     effects
 }
 
-fn settle_instances(
-    account: &mut crate::model::Account,
-    clock: &Clock,
-    now: Moment,
-    effects: &mut Vec<Effect>,
-) {
+fn settle_instances(account: &mut Account, clock: &Clock, now: Moment, effects: &mut Vec<Effect>) {
     let mut gone = Vec::new();
     for instance in account.instances.values_mut() {
         if instance.auto_release.is_some_and(|at| at <= now) && !instance.deleting {
-            instance.deleting = true;
-            instance.boot_at = None;
-            instance.reachable_at = None;
-            instance.stage.next =
-                vec![(now.plus(clock.scaled(timings::INSTANCE_DELETE)), InstanceStatus::Deleted)];
-            effects.push(Effect::Destroy(instance.id.clone()));
+            release(instance, clock, now, effects);
         }
+        settle_spot(instance, clock, now, effects);
         instance.stage.settle(now);
         if instance.stage.now == InstanceStatus::Deleted {
             gone.push(instance.id.clone());
@@ -91,11 +85,39 @@ fn settle_instances(
         });
         // An elastic address of an instance that goes is freed.
         for eip in account.eips.values_mut().filter(|eip| eip.instance_id.as_deref() == Some(&id)) {
-            eip.stage = crate::model::Stage::settled(EipStatus::Available, now);
+            eip.stage = Stage::settled(EipStatus::Available, now);
             eip.instance_id = None;
         }
         effects.push(Effect::Readdress);
         effects.push(Effect::SweepLayers);
+    }
+}
+
+/// Begins to delete an instance.
+fn release(instance: &mut Instance, clock: &Clock, now: Moment, effects: &mut Vec<Effect>) {
+    instance.deleting = true;
+    (instance.boot_at, instance.reachable_at) = (None, None);
+    instance.stage.next = vec![(now.plus(clock.scaled(timings::INSTANCE_DELETE)), InstanceStatus::Deleted)];
+    effects.push(Effect::Destroy(instance.id.clone()));
+}
+
+/// Tells a spot instance that it is to be taken back, and takes it back.
+fn settle_spot(instance: &mut Instance, clock: &Clock, now: Moment, effects: &mut Vec<Effect>) {
+    let Some(spot) = instance.spot.as_mut().filter(|_| !instance.deleting) else { return };
+    if let Some(at) = spot.notice_at.take_if(|at| *at <= now) {
+        spot.reclaim_at = Some(at.plus(clock.scaled(timings::SPOT_NOTICE)));
+    }
+    if spot.reclaim_at.take_if(|at| *at <= now).is_none() {
+        return;
+    }
+    if !spot.stops {
+        release(instance, clock, now, effects);
+    } else if matches!(instance.stage.now, InstanceStatus::Running | InstanceStatus::Starting) {
+        (instance.boot_at, instance.reachable_at) = (None, None);
+        instance.stage = Stage::settled(InstanceStatus::Stopping, now);
+        let end = now.plus(clock.scaled(timings::INSTANCE_FORCE_STOP));
+        instance.stage.next = vec![(end, InstanceStatus::Stopped)];
+        effects.push(Effect::Stop { instance: instance.id.clone(), force: true });
     }
 }
 
@@ -138,6 +160,14 @@ pub fn next_due(state: &State) -> Option<Moment> {
                     .values()
                     .flat_map(|of| [of.stage.due(), of.boot_at, of.auto_release.filter(|_| !of.deleting)]),
             )
+            .chain(
+                account
+                    .instances
+                    .values()
+                    .filter(|of| !of.deleting)
+                    .filter_map(|of| of.spot.as_ref())
+                    .flat_map(|spot| [spot.notice_at, spot.reclaim_at]),
+            )
             // What waits for its files is looked at again when they are there.
             .chain(
                 account.snapshots.values().filter(|of| of.content == Content::Ready).map(|of| of.stage.due()),
@@ -149,7 +179,7 @@ pub fn next_due(state: &State) -> Option<Moment> {
 }
 
 /// Returns whether nothing but time is needed for an image to reach its next status.
-fn has_its_files(image: &crate::model::Image, accounts: &BTreeMap<String, crate::model::Account>) -> bool {
+fn has_its_files(image: &Image, accounts: &BTreeMap<String, Account>) -> bool {
     let mut snapshots = image.disks.iter().filter_map(|disk| {
         accounts.get(&image.owner).and_then(|account| account.snapshots.get(&disk.snapshot_id))
     });

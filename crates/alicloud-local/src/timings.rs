@@ -33,6 +33,8 @@ pub const INSTANCE_STOP: Duration = seconds(10);
 pub const INSTANCE_FORCE_STOP: Duration = seconds(4);
 /// Instance: from the call that deletes it until it is gone.
 pub const INSTANCE_DELETE: Duration = seconds(5);
+/// Spot instance: from being told that it is taken back until it is (documented: five minutes).
+pub const SPOT_NOTICE: Duration = seconds(300);
 /// Snapshot: `progressing` until `accomplished`.
 pub const SNAPSHOT_CREATE: Duration = seconds(30);
 /// Image: `Creating` until `Available`.

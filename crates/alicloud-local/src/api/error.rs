@@ -189,11 +189,7 @@ const KNOWN: &[(&str, u16, &str)] = &[
         400,
         "The specified parameter DiskDeviceMapping.n.Size beyond the permitted range.",
     ),
-    (
-        "InvalidDevice.InUse",
-        400,
-        "The specified parameter DiskDeviceMapping.n.Device has been occupied.",
-    ),
+    ("InvalidDevice.InUse", 400, "The specified parameter DiskDeviceMapping.n.Device has been occupied."),
     ("QuotaExceed.Image", 403, "The maximum number of images is exceeded."),
     ("InvalidImageStatus.NotSupported", 400, "The specified image status is not supported."),
     // Snapshots, disks.
@@ -266,6 +262,38 @@ const KNOWN: &[(&str, u16, &str)] = &[
     ),
     ("OperationDenied.NotInVpc", 403, "Classic networks can no longer be used: name a VSwitchId."),
     ("AllocatedAlready", 403, "A public address was already allocated to the specified instance."),
+    // These of new instances are from the page of RunInstances.
+    ("Zone.NotOnSale", 403, "The specified zone is not available for purchase."),
+    (
+        "QuotaExceed.ElasticQuota",
+        403,
+        "The number of vCPUs assigned to the ECS instances has exceeded the quota in the zone.",
+    ),
+    (
+        "QuotaExceeded.PrivateIpAddress",
+        403,
+        "The internal IP address of the specified switch VSwitch is insufficient.",
+    ),
+    ("InvalidSpotStrategy", 400, "The specified SpotStrategy is not valid."),
+    ("InvalidSpotPriceLimit", 400, "The specified SpotPriceLimitis not valid."),
+    (
+        "InvalidSpotPriceLimit.LowerThanPublicPrice",
+        400,
+        "The specified parameter \"spotPriceLimit\" can't be lower than current public price.",
+    ),
+    ("InvalidSpotDuration", 400, "The specified SpotDuration is not valid."),
+    ("InvalidSpotPrepaid", 400, "The specified Spot type is not support PrePay Instance."),
+    ("OperationDenied.PrepayNotAvailable", 403, "Prepay instance is not available now."),
+    ("InstanceDiskNumLimitExceed", 403, "The number of specified disk in an instance exceeds."),
+    (
+        "OperationDenied.PerformanceLevelNotMatch",
+        403,
+        "The specified DataDisk.n.PerformanceLevel and DataDisk.n.Size do not match.",
+    ),
+    ("InvalidSnapshotId.NotDataDiskSnapshot", 403, "The specified snapshot is system disk snapshot."),
+    ("InvalidSnapshotId.NotReady", 400, "The specified snapshot is not ready."),
+    // The code is a guess: what is documented is the parameter.
+    ("InvalidOperation.DeletionProtection", 403, "The operation is not allowed due to deletion protection."),
     // Key pairs.
     ("KeyPair.AlreadyExist", 400, "The key pair already exist."),
     ("InvalidKeyPairName.Malformed", 400, "The specified Key Pair Name is wrongly formed."),
@@ -302,7 +330,6 @@ const KNOWN: &[(&str, u16, &str)] = &[
     ("IncorrectVSwitchStatus", 400, "Current VSwitch status does not support this operation."),
     ("QuotaExceeded.Vpc", 400, "VPC quota exceeded."),
     ("QuotaExceeded.VSwitch", 400, "VSwitch quota exceeded."),
-    ("ResourceNotAvailable.VSwitch", 400, "The IP addresses of the specified vSwitch are used up."),
     ("DependencyViolation.VSwitch", 400, DEPENDENT),
     ("DependencyViolation.SecurityGroup", 400, "Specified object has dependent resources SecurityGroup."),
     ("DependencyViolation.Instance", 400, DEPENDENT),

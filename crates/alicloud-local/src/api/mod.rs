@@ -157,6 +157,7 @@ fn tables(product: Product) -> &'static [&'static [Action]] {
             crate::ecs::regions::ACTIONS,
             crate::ecs::images::ACTIONS,
             crate::ecs::instances::ACTIONS,
+            crate::ecs::attributes::ACTIONS,
             crate::ecs::console::ACTIONS,
             crate::ecs::key_pairs::ACTIONS,
             crate::ecs::security_groups::ACTIONS,

@@ -7,5 +7,7 @@ mod console;
 mod faults;
 mod gateway;
 mod images;
+mod limits;
+mod market;
 mod refusals;
 mod world;

@@ -18,14 +18,22 @@ pub const ACTIONS: &[Action] = &[
     write("DeleteSnapshot", &["SnapshotId"], delete_snapshot),
 ];
 
-/// The categories of disks there are.
-pub const CATEGORIES: &[&str] =
-    &["cloud", "cloud_efficiency", "cloud_ssd", "cloud_essd", "cloud_auto", "cloud_essd_entry"];
+/// The categories of disks there are, with the smallest and the largest size in GiB (documentation of CreateDisk).
+pub const CATEGORIES: &[(&str, u64, u64)] = &[
+    ("cloud", 5, 2000),
+    ("cloud_efficiency", 20, 32768),
+    ("cloud_ssd", 20, 32768),
+    ("cloud_essd", 1, 65536),
+    ("cloud_auto", 1, 65536),
+    ("cloud_essd_entry", 10, 32768),
+    ("cloud_regional_disk_auto", 10, 65536),
+];
 
 fn describe_disks(cx: &mut Cx<'_>) -> Answer {
     let region = cx.region()?;
     let params = cx.params;
     let ids = params.json_list("DiskIds")?;
+    let wanted = |name: &str, has: bool| params.get(name).is_none_or(|_| params.flag(name) == Ok(has));
     let disks = cx.account().disks.values().filter(|disk| {
         disk.region == region.id
             && ids.as_ref().is_none_or(|ids| ids.contains(&disk.id))
@@ -33,6 +41,13 @@ fn describe_disks(cx: &mut Cx<'_>) -> Answer {
             && params.get("DiskType").is_none_or(|kind| kind == "all" || (kind == "system") == disk.system)
             && params.get("Category").is_none_or(|category| category == "all" || category == disk.category)
             && params.get("DiskName").is_none_or(|name| name == disk.name)
+            && params.get("ZoneId").is_none_or(|zone| zone == disk.zone)
+            && params.get("Status").is_none_or(|status| status == "All" || status == disk_status(disk))
+            && params.get("SnapshotId").is_none_or(|id| disk.source_snapshot.as_deref() == Some(id))
+            && params.get("KMSKeyId").is_none_or(|key| key == disk.kms_key)
+            && wanted("Encrypted", disk.encrypted)
+            && wanted("DeleteWithInstance", disk.delete_with_instance)
+            && wanted("Portable", !disk.system)
             && params.wants(&disk.tags)
     });
     let items: Vec<Value> = disks
@@ -40,7 +55,8 @@ fn describe_disks(cx: &mut Cx<'_>) -> Answer {
             json!({
                 "DiskId": disk.id, "DiskName": disk.name, "RegionId": disk.region, "ZoneId": disk.zone,
                 "Type": if disk.system { "system" } else { "data" }, "Category": disk.category, "Size": disk.size_gib,
-                "Status": if disk.instance_id.is_some() { "In_use" } else { "Available" }, "Device": disk.device,
+                "Status": disk_status(disk), "Device": disk.device,
+                "Description": disk.description, "PerformanceLevel": disk.performance_level,
                 "InstanceId": disk.instance_id.clone().unwrap_or_default(), "Encrypted": disk.encrypted,
                 "KMSKeyId": disk.kms_key, "DeleteWithInstance": disk.delete_with_instance, "Portable": !disk.system,
                 "SourceSnapshotId": disk.source_snapshot.clone().unwrap_or_default(),
@@ -49,6 +65,10 @@ fn describe_disks(cx: &mut Cx<'_>) -> Answer {
         })
         .collect();
     cx.page("Disks", "Disk", items, PAGE_100)
+}
+
+fn disk_status(disk: &Disk) -> &'static str {
+    if disk.instance_id.is_some() { "In_use" } else { "Available" }
 }
 
 fn delete_disk(cx: &mut Cx<'_>) -> Answer {

@@ -36,6 +36,8 @@ fn entry(cx: &Cx<'_>, instance: &Instance) -> Value {
     });
     let base = images::base_of(cx.state, &instance.image_id);
     let offered = catalogue::instance_type(&instance.instance_type);
+    let spot = instance.spot.as_ref();
+    let locks: Vec<Value> = lock(instance).into_iter().map(|reason| json!({"LockReason": reason})).collect();
     json!({
         "InstanceId": instance.id, "InstanceName": instance.name, "HostName": instance.hostname,
         "Description": instance.description, "RegionId": instance.region, "ZoneId": instance.zone,
@@ -45,7 +47,11 @@ fn entry(cx: &Cx<'_>, instance: &Instance) -> Value {
         "Memory": offered.map_or(0.0, |offered| offered.memory_gib * 1024.0),
         "ImageId": instance.image_id, "OSName": base.map_or("Linux", |base| &base.os_name),
         "OSNameEn": base.map_or("Linux", |base| &base.os_name), "OSType": base.map_or("linux", |base| &base.os_type),
-        "InstanceNetworkType": "vpc", "InstanceChargeType": "PostPaid", "SpotStrategy": "NoSpot",
+        "InstanceNetworkType": "vpc", "InstanceChargeType": "PostPaid",
+        "SpotStrategy": spot.map_or("NoSpot", |spot| &spot.strategy),
+        "SpotPriceLimit": spot.and_then(|spot| spot.price_limit).unwrap_or_default(),
+        "SpotDuration": spot.map_or(0, |spot| spot.protected_hours),
+        "SpotInterruptionBehavior": spot.map_or("", |spot| if spot.stops { "Stop" } else { "Terminate" }),
         "InternetChargeType": instance.charge_type, "InternetMaxBandwidthOut": instance.bandwidth_out,
         "IoOptimized": instance.io_optimized, "KeyPairName": instance.key_pair.clone().unwrap_or_default(),
         "StoppedMode": if instance.stage.now == InstanceStatus::Stopped { "KeepCharging" } else { "Not-applicable" },
@@ -62,11 +68,21 @@ fn entry(cx: &Cx<'_>, instance: &Instance) -> Value {
             "PrivateIpAddress": ip_list(Some(&instance.private_ip)),
         },
         "SecurityGroupIds": {"SecurityGroupId": instance.security_groups},
-        "OperationLocks": {"LockReason": []}, "DeletionProtection": false,
+        "OperationLocks": {"LockReason": locks}, "DeletionProtection": instance.deletion_protection,
+        "MetadataOptions": {
+            "HttpEndpoint": if instance.metadata.enabled { "enabled" } else { "disabled" },
+            "HttpTokens": if instance.metadata.tokens_required { "required" } else { "optional" },
+            "HttpPutResponseHopLimit": instance.metadata.hop_limit,
+        },
         "AutoReleaseTime": instance.auto_release.map_or_else(String::new, crate::clock::Moment::to_minutes),
         "CreationTime": instance.created.to_minutes(), "StartTime": instance.created.to_minutes(),
         "ExpiredTime": "2099-12-31T15:59Z", "ResourceGroupId": "", "Tags": ecs_tags(&instance.tags),
     })
+}
+
+/// Returns why an instance is locked: a spot instance that is about to be taken back.
+fn lock(instance: &Instance) -> Option<&'static str> {
+    instance.spot.as_ref().and_then(|spot| spot.reclaim_at).map(|_| "Recycling")
 }
 
 fn describe(cx: &mut Cx<'_>) -> Answer {
@@ -92,6 +108,11 @@ fn describe(cx: &mut Cx<'_>) -> Answer {
                 .get("SecurityGroupId")
                 .is_none_or(|id| instance.security_groups.iter().any(|group| group == id))
             && params.get("KeyPairName").is_none_or(|name| instance.key_pair.as_deref() == Some(name))
+            && params.get("InstanceType").is_none_or(|id| id == instance.instance_type)
+            // It is written in small letters here, in the answer with a capital.
+            && params
+                .get("LockReason")
+                .is_none_or(|reason| lock(instance).is_some_and(|lock| lock.eq_ignore_ascii_case(reason)))
             && params.wants(&instance.tags)
     });
     let items: Vec<Value> = instances.map(|instance| entry(cx, instance)).collect();
@@ -190,6 +211,9 @@ fn delete(cx: &mut Cx<'_>) -> Answer {
     if instance.deleting {
         // It is on its way: asking again is no mistake.
         return Ok(json!({}));
+    }
+    if instance.deletion_protection {
+        return Err(refuse("InvalidOperation.DeletionProtection"));
     }
     match instance.stage.now {
         InstanceStatus::Pending => return Err(refuse("IncorrectInstanceStatus.Initializing")),

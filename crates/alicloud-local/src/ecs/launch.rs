@@ -6,15 +6,20 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::json;
 
-use super::disks::CATEGORIES;
+use super::regions::Stock;
 use super::{images, key_pairs, regions};
 use crate::access;
 use crate::api::{Answer, ApiError, Cx, Effect, Outcome, refuse};
 use crate::catalogue::{self, Region};
 use crate::clock::Moment;
-use crate::model::{Disk, ImageStatus, Instance, InstanceStatus, NetworkStatus, Tags};
+use crate::model::{Disk, ImageStatus, Instance, InstanceStatus, MetadataOptions, NetworkStatus, Spot, Tags};
 use crate::timings;
 use crate::vpc::addresses;
+
+mod disks;
+pub mod spot;
+
+use disks::DiskOrder;
 
 /// User data may be this long before it is encoded.
 const USER_DATA_MAX: usize = 32 * 1024;
@@ -34,18 +39,8 @@ struct Order {
     bandwidth_out: u32,
     tags: Tags,
     disks: Vec<DiskOrder>,
-}
-
-struct DiskOrder {
-    system: bool,
-    category: String,
-    size_gib: u64,
-    name: String,
-    device: String,
-    snapshot: Option<String>,
-    delete_with_instance: bool,
-    encrypted: bool,
-    kms_key: String,
+    spot: Option<Spot>,
+    metadata: MetadataOptions,
 }
 
 /// Makes instances that start by themselves.
@@ -55,8 +50,7 @@ pub fn run_instances(cx: &mut Cx<'_>) -> Answer {
         return Err(ApiError::invalid("Amount"));
     }
     let order = check(cx)?;
-    let has = cx.account().instances.values().filter(|instance| instance.region == order.region.id).count();
-    cx.within_quota("instance", 200, has + amount as usize - 1, "QuotaExceed.PostPaidInstance")?;
+    within_quotas(cx, &order, amount as usize)?;
     if cx.params.flag("DryRun")? {
         return Err(refuse("DryRunOperation"));
     }
@@ -70,10 +64,19 @@ pub fn run_instances(cx: &mut Cx<'_>) -> Answer {
 /// Makes one instance that has to be started.
 pub fn create_instance(cx: &mut Cx<'_>) -> Answer {
     let order = check(cx)?;
-    let has = cx.account().instances.values().filter(|instance| instance.region == order.region.id).count();
-    cx.within_quota("instance", 200, has, "QuotaExceed.PostPaidInstance")?;
+    within_quotas(cx, &order, 1)?;
     let id = make(cx, &order, false)?;
     Ok(json!({"InstanceId": id, "OrderId": "", "TradePrice": 0.0}))
+}
+
+/// Refuses when the caller's instances in a region, or their processors, would be too many.
+fn within_quotas(cx: &Cx<'_>, order: &Order, more: usize) -> Result<(), ApiError> {
+    let here = || cx.account().instances.values().filter(|instance| instance.region == order.region.id);
+    cx.within_quota("instance", 200, here().count() + more - 1, "QuotaExceed.PostPaidInstance")?;
+    let cores = |id: &str| catalogue::instance_type(id).map_or(1, |offered| offered.cores as usize);
+    let had: usize = here().map(|instance| cores(&instance.instance_type)).sum();
+    let wanted = more * cores(&order.instance_type);
+    cx.within_quota("vcpu", usize::MAX, (had + wanted).saturating_sub(1), "QuotaExceed.ElasticQuota")
 }
 
 fn check(cx: &Cx<'_>) -> Result<Order, ApiError> {
@@ -117,8 +120,11 @@ fn check(cx: &Cx<'_>) -> Result<Order, ApiError> {
         }
     }
     check_login(cx, region)?;
-    if !regions::in_stock(&cx.account().sold_out, &instance_type, &vswitch.zone) {
-        return Err(refuse("OperationDenied.NoStock"));
+    let spot = spot::read(cx, offered)?;
+    match regions::stock(&cx.account().sold_out, &instance_type, &vswitch.zone, spot.is_some()) {
+        Stock::With => {}
+        Stock::Without => return Err(refuse("OperationDenied.NoStock")),
+        Stock::Closed => return Err(refuse("Zone.NotOnSale")),
     }
 
     let auto_release = params.get("AutoReleaseTime").map(|text| release_time(cx.now(), text)).transpose()?;
@@ -152,8 +158,10 @@ fn check(cx: &Cx<'_>) -> Result<Order, ApiError> {
         auto_release,
         bandwidth_out,
         tags: params.tags()?,
-        disks: disks(cx, region, &image_id, image_gib)?,
+        disks: disks::read(cx, region, &image_id, image_gib)?,
         image_id,
+        spot,
+        metadata: MetadataOptions::default().changed(cx)?,
     })
 }
 
@@ -185,7 +193,7 @@ fn image(cx: &Cx<'_>, region: &Region) -> Result<FoundImage, ApiError> {
 }
 
 /// Checks what one logs in with, names, and the user data.
-fn check_login(cx: &Cx<'_>, region: &Region) -> Result<(), ApiError> {
+pub fn check_login(cx: &Cx<'_>, region: &Region) -> Result<(), ApiError> {
     let params = cx.params;
     if let Some(name) = params.get("InstanceName") {
         let count = name.chars().count();
@@ -235,88 +243,6 @@ pub fn release_time(now: Moment, text: &str) -> Result<Moment, ApiError> {
     let soonest = now.plus(Duration::from_secs(29 * 60));
     let latest = now.plus(Duration::from_secs(3 * 366 * 24 * 3600));
     if (soonest..=latest).contains(&at) { Ok(at) } else { Err(malformed()) }
-}
-
-fn disks(cx: &Cx<'_>, region: &Region, image_id: &str, image_gib: u64) -> Result<Vec<DiskOrder>, ApiError> {
-    let params = cx.params;
-    let category = |prefix: &str| {
-        let category = params.get(&format!("{prefix}.Category")).unwrap_or("cloud_efficiency");
-        if CATEGORIES.contains(&category) {
-            Ok(category.to_owned())
-        } else {
-            Err(refuse("InvalidDiskCategory.NotSupported"))
-        }
-    };
-    let size: Option<u64> = params.number("SystemDisk.Size")?;
-    if size.is_some_and(|size| size < image_gib) {
-        return Err(refuse("InvalidSystemDiskSize.LessThanImageSize"));
-    }
-    if size.is_some_and(|size| size > 2048) {
-        return Err(refuse("InvalidDiskSize.NotSupported"));
-    }
-    let mut disks = vec![DiskOrder {
-        system: true,
-        category: category("SystemDisk")?,
-        size_gib: size.unwrap_or(image_gib.max(40)),
-        name: params.text("SystemDisk.DiskName"),
-        device: "/dev/xvda".to_owned(),
-        snapshot: None,
-        delete_with_instance: true,
-        encrypted: params.flag("SystemDisk.Encrypted")?,
-        kms_key: params.text("SystemDisk.KMSKeyId"),
-    }];
-    if let Some(image) = cx.state.images.get(image_id) {
-        for disk in image.disks.iter().filter(|disk| !disk.system) {
-            disks.push(DiskOrder {
-                system: false,
-                category: "cloud_efficiency".to_owned(),
-                size_gib: disk.size_gib,
-                name: String::new(),
-                device: disk.device.clone(),
-                snapshot: Some(disk.snapshot_id.clone()).filter(|id| !id.is_empty()),
-                delete_with_instance: true,
-                encrypted: disk.encrypted,
-                kms_key: disk.kms_key.clone(),
-            });
-        }
-    }
-    for (position, at) in params.indexes("DataDisk").into_iter().enumerate() {
-        let prefix = format!("DataDisk.{at}");
-        let value = |name: &str| params.get(&format!("{prefix}.{name}"));
-        let snapshot = value("SnapshotId").map(str::to_owned);
-        let snapshot_gib = match &snapshot {
-            None => 0,
-            Some(id) => {
-                let found = cx.account().snapshots.get(id).filter(|snapshot| snapshot.region == region.id);
-                found.ok_or_else(|| refuse("InvalidSnapshotId.NotFound"))?.size_gib
-            }
-        };
-        let size: Option<u64> = params.number(&format!("{prefix}.Size"))?;
-        let size = match (size.filter(|size| *size > 0), &snapshot) {
-            (Some(size), _) if !(20..=32768).contains(&size) => {
-                return Err(refuse("InvalidDiskSize.NotSupported"));
-            }
-            (Some(size), _) => size.max(snapshot_gib),
-            (None, Some(_)) => snapshot_gib,
-            (None, None) => return Err(refuse("InvalidDiskSize.NotSupported")),
-        };
-        disks.push(DiskOrder {
-            system: false,
-            category: category(&prefix)?,
-            size_gib: size,
-            name: value("DiskName").unwrap_or_default().to_owned(),
-            device: value("Device").map_or_else(|| super::disks::data_device(position), str::to_owned),
-            snapshot,
-            delete_with_instance: value("DeleteWithInstance").is_none()
-                || params.flag(&format!("{prefix}.DeleteWithInstance"))?,
-            encrypted: params.flag(&format!("{prefix}.Encrypted"))?,
-            kms_key: value("KMSKeyId").unwrap_or_default().to_owned(),
-        });
-    }
-    if disks.len() > 17 {
-        return Err(ApiError::invalid("DataDisk"));
-    }
-    Ok(disks)
 }
 
 fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError> {
@@ -370,6 +296,9 @@ fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError>
         deleting: false,
         screenshot_at: None,
         layers: order.layers.clone(),
+        spot: order.spot.clone(),
+        metadata: order.metadata,
+        deletion_protection: params.flag("DeletionProtection")?,
     };
     for disk in &order.disks {
         let disk_id = cx.new_id("d", order.region);
@@ -379,6 +308,8 @@ fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError>
             zone: order.zone.clone(),
             name: disk.name.clone(),
             category: disk.category.clone(),
+            performance_level: disk.performance_level.clone(),
+            description: disk.description.clone(),
             size_gib: disk.size_gib,
             system: disk.system,
             device: disk.device.clone(),
@@ -387,7 +318,8 @@ fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError>
             encrypted: disk.encrypted,
             kms_key: disk.kms_key.clone(),
             source_snapshot: disk.snapshot.clone(),
-            tags: Tags::new(),
+            // Tags of the call are those of the instance and of all that is made with it.
+            tags: order.tags.clone(),
             created: now,
         };
         cx.account_mut().disks.insert(disk_id, made);

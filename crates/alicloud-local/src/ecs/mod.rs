@@ -1,5 +1,6 @@
 //! Elastic Compute Service 2014-05-26.
 
+pub mod attributes;
 pub mod console;
 pub mod disks;
 pub mod images;

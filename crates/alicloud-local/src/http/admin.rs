@@ -7,7 +7,7 @@ use axum::extract::{ConnectInfo, Request, State as Shared};
 use axum::http::StatusCode;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse as _, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -24,6 +24,7 @@ pub fn router() -> Router<Arc<Inner>> {
         .route("/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/inventory", get(inventory))
         .route("/calls", get(calls))
+        .route("/interrupt", post(interrupt))
         .route("/clock", get(clock).post(step_clock))
         .layer(middleware::from_fn(from_this_machine))
 }
@@ -87,4 +88,19 @@ async fn step_clock(Shared(cloud): Shared<Arc<Inner>>, Json(step): Json<Step>) -
     cloud.clock.step(Duration::try_from_secs_f64(step.advance_seconds).unwrap_or_default());
     cloud.settle();
     clock(Shared(cloud)).await
+}
+
+/// The spot instance that is to be taken back.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Interrupted {
+    instance: String,
+    /// After so many seconds of the real cloud.
+    #[serde(default)]
+    after_seconds: f64,
+}
+
+async fn interrupt(Shared(cloud): Shared<Arc<Inner>>, Json(order): Json<Interrupted>) -> StatusCode {
+    let wait = Duration::try_from_secs_f64(order.after_seconds).unwrap_or_default();
+    if cloud.interrupt(&order.instance, wait) { StatusCode::NO_CONTENT } else { StatusCode::NOT_FOUND }
 }

@@ -148,6 +148,7 @@ async fn call(
     let effects = cloud.take_faults(name, |param| params.get(param).map(str::to_owned));
     let mut outcome = Outcome::Normal;
     let mut after: Option<End> = None;
+    let mut interrupted = None;
     for effect in effects {
         match effect {
             FaultEffect::Refuse { code, message, status } => {
@@ -166,12 +167,21 @@ async fn call(
             FaultEffect::Stuck => outcome = Outcome::Stuck,
             FaultEffect::CreationFails => outcome = Outcome::Fails,
             FaultEffect::BecomesUnavailable => outcome = Outcome::Unavailable,
+            FaultEffect::Interrupt { after_seconds } => {
+                interrupted = Some(Duration::try_from_secs_f64(after_seconds).unwrap_or_default());
+            }
         }
     }
     let result = match authenticate(cloud, request, product, name) {
         Ok((caller, product, action)) => act(cloud, request, &caller, product, action, params, outcome).await,
         Err(error) => Err(error),
     };
+    if let (Ok(answer), Some(wait)) = (&result, interrupted) {
+        let ids = answer["InstanceIdSets"]["InstanceIdSet"].as_array().into_iter().flatten();
+        for id in ids.filter_map(serde_json::Value::as_str) {
+            cloud.interrupt(id, wait);
+        }
+    }
     match (result, after) {
         (Ok(_), Some(after)) => after,
         (result, _) => End::Answer(result),
@@ -226,10 +236,11 @@ async fn act(
     params: &Params,
     outcome: Outcome,
 ) -> Result<serde_json::Value, ApiError> {
+    let region = params.get("RegionId").or_else(|| request.host_region()).map(str::to_owned);
+    cloud.count(&caller.uid, region.as_deref().unwrap_or_default(), action.name)?;
     if !cloud.ignore_unknown_parameters {
         api::check(product, action.name, params)?;
     }
-    let region = params.get("RegionId").or_else(|| request.host_region()).map(str::to_owned);
     for name in action.required {
         // The region may stand in the host name instead.
         if params.get(name).is_none() && !(*name == "RegionId" && region.is_some()) {
@@ -271,8 +282,21 @@ async fn act(
     done.await
 }
 
+/// Acts as if, and takes it back: what remains is whether it would have been refused.
+fn rehearse(cx: &mut Cx<'_>, action: &Action) -> ApiError {
+    let before = cx.state.clone();
+    let result = (action.run)(cx);
+    *cx.state = before;
+    cx.effects.clear();
+    cx.notes.clear();
+    result.err().unwrap_or_else(|| refuse("DryRunOperation"))
+}
+
 /// Acts, unless the same client token was answered before.
 fn once(cx: &mut Cx<'_>, action: &Action) -> Result<serde_json::Value, ApiError> {
+    if cx.params.flag("DryRun")? {
+        return Err(rehearse(cx, action));
+    }
     let token = match cx.params.get("ClientToken") {
         Some(token) if action.kind != Kind::Read => {
             if token.len() > 64 || !token.is_ascii() {

@@ -4,11 +4,13 @@ mod admin;
 mod answer;
 mod connection;
 mod gateway;
+mod rate;
 mod request;
 mod signature;
 
 pub use connection::{Connections, Peer};
 pub use gateway::router;
+pub use rate::Rates;
 pub use signature::Nonces;
 #[cfg(test)]
 pub use signature::{encoded, sign_acs3, sign_rpc};

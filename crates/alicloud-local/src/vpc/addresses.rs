@@ -10,7 +10,7 @@ use crate::options::AddressMode;
 /// Finds a free private address in a vSwitch.
 pub fn private(cx: &mut Cx<'_>, vswitch: &str, cidr: &str) -> Result<String, ApiError> {
     let (net, first): (Ipv4Net, u32) = match cx.addresses {
-        AddressMode::Mapped => (cidr.parse().map_err(|_| refuse("ResourceNotAvailable.VSwitch"))?, 0),
+        AddressMode::Mapped => (cidr.parse().map_err(|_| refuse("InternalError"))?, 0),
         // Anywhere in it: clouds side by side share the loopback network, and what the other one has is not seen here.
         AddressMode::Loopback { .. } => {
             (LOOPBACK_PRIVATE, cx.state.ids.number("private address", LOOPBACK_PRIVATE_COUNT))
@@ -23,14 +23,14 @@ pub fn private(cx: &mut Cx<'_>, vswitch: &str, cidr: &str) -> Result<String, Api
         })
     };
     // The first address of a vSwitch and the last three are the cloud's own.
-    let (start, last) = (u32::from(net.network()) + 2, u32::from(net.broadcast()).saturating_sub(3));
+    let (start, last) = (u32::from(net.network()) + 1, u32::from(net.broadcast()).saturating_sub(3));
     let from = last.saturating_sub(first).max(start);
     (start..=from)
         .rev()
         .chain((from + 1..=last).rev())
         .map(|bits| Ipv4Addr::from(bits).to_string())
         .find(|address| !taken(address))
-        .ok_or_else(|| refuse("ResourceNotAvailable.VSwitch"))
+        .ok_or_else(|| refuse("QuotaExceeded.PrivateIpAddress"))
 }
 
 const LOOPBACK_PRIVATE: Ipv4Net = Ipv4Net::new_assert(Ipv4Addr::new(127, 64, 0, 0), 16);

@@ -150,7 +150,7 @@ fn create_vswitch(cx: &mut Cx<'_>) -> Answer {
     }
     let tags = cx.params.tags()?;
     let has = cx.account().vswitches.values().filter(|vswitch| vswitch.vpc_id == vpc_id).count();
-    cx.within_quota("vswitch", 24, has, "QuotaExceeded.VSwitch")?;
+    cx.within_quota("vswitch", 150, has, "QuotaExceeded.VSwitch")?;
     let vswitch = VSwitch {
         id: cx.new_id("vsw", region),
         region: region.id.clone(),

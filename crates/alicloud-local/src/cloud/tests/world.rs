@@ -164,7 +164,10 @@ impl Client {
         let version = match action {
             name if name.contains("Vpc") || name.contains("VSwitch") || name.contains("Eip") => "2016-04-28",
             "AssumeRole" | "AssumeRoleWithOIDC" | "GetCallerIdentity" => "2015-04-01",
-            name if ["Role", "User", "Policy", "Policies", "AccessKey"].iter().any(|word| name.contains(word)) => {
+            name if ["Role", "User", "Policy", "Policies", "AccessKey"]
+                .iter()
+                .any(|word| name.contains(word)) =>
+            {
                 "2015-05-01"
             }
             "DescribeEndpoints" => "2015-06-12",
