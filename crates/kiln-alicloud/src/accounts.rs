@@ -11,11 +11,14 @@ use alicloud_api::credentials::{CredentialsObserver, Files};
 use alicloud_api::{Client, ClientConfig, Credentials};
 use kiln_core::secret::SecretFilter;
 
+use crate::looks::Looks;
+
 /// The accounts that builds of this process work in.
 #[derive(Default)]
 pub struct Accounts {
     clients: Mutex<BTreeMap<String, Client>>,
     said: Mutex<BTreeSet<String>>,
+    looks: Looks,
 }
 
 impl Accounts {
@@ -30,6 +33,11 @@ impl Accounts {
         let client = Client::new(config)?;
         clients.insert(key, client.clone());
         Ok(client)
+    }
+
+    /// Returns the pollers that builds share.
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.looks
     }
 
     /// Returns whether `text` is said for the first time.
