@@ -69,6 +69,8 @@ impl EcsMetadata {
     async fn session(&self) -> Result<Option<String>> {
         let request = self.request(Method::PUT, "/latest/api/token");
         let request = request.header("X-aliyun-ecs-metadata-token-ttl-seconds", TOKEN_SECONDS);
+        // Said aloud: a `PUT` without a length may be refused.
+        let request = request.header("content-length", "0");
         let failure = match http::exchange(request).await {
             Ok(Answer { status: 200, body }) => match String::from_utf8(body) {
                 Ok(token) if is_header(&token) => return Ok(Some(token)),

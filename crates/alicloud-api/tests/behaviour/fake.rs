@@ -45,6 +45,8 @@ pub fn refuse(status: u16, code: &str) -> Reply {
 /// A request as it arrived.
 #[derive(Clone, Debug, Default)]
 pub struct Seen {
+    /// `POST /path`, without the query.
+    pub line: String,
     pub query: String,
     pub headers: BTreeMap<String, String>,
     pub body: String,
@@ -159,7 +161,9 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
     };
     let head = String::from_utf8(bytes[..head_end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
-    let target = lines.next()?.split(' ').nth(1)?.to_owned();
+    let first = lines.next()?.to_owned();
+    let target = first.split(' ').nth(1)?.to_owned();
+    let line = first.split(['?']).next()?.trim_end_matches(" HTTP/1.1").to_owned();
     let headers: BTreeMap<_, _> = lines
         .filter_map(|line| line.split_once(": "))
         .map(|(k, v)| (k.to_lowercase(), v.to_owned()))
@@ -172,5 +176,5 @@ async fn read_request(stream: &mut TcpStream) -> Option<Seen> {
     }
     let body = String::from_utf8(bytes[head_end + 4..].to_vec()).unwrap();
     let query = target.split_once('?').map(|(_, query)| query.to_owned()).unwrap_or_default();
-    Some(Seen { query, headers, body })
+    Some(Seen { line, query, headers, body })
 }

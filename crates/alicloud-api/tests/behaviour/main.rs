@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod calls;
+mod credentials;
 mod environment;
 mod fake;
 mod signatures;
