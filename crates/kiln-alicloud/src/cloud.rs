@@ -15,8 +15,8 @@ use kiln_remote::connect::Pace;
 use kiln_remote::dial::Dialer;
 use tokio_util::sync::CancellationToken;
 
-use crate::aliyun;
 use crate::accounts::{Accounts, NoFiles};
+use crate::aliyun;
 use crate::config::{Access, AccessConfig, DEFAULT_REGION, endpoints};
 use crate::failure::Doing as _;
 use crate::looks::Pollers;
@@ -43,6 +43,8 @@ pub struct Setup {
     pub place: BTreeMap<String, String>,
     /// The shortest pause between two looks at a state; lower for a cloud whose clock runs faster.
     pub poll_floor: Duration,
+    /// How many times faster than ours the cloud's clock runs, as that of an embedded cloud may.
+    pub clock_speed: f64,
     /// What all builds share.
     pub accounts: Arc<Accounts>,
 }
@@ -59,6 +61,7 @@ impl Setup {
             dialer,
             place: BTreeMap::new(),
             poll_floor: Duration::from_millis(300),
+            clock_speed: 1.0,
             accounts: Arc::default(),
         }
     }
@@ -219,6 +222,12 @@ impl Cloud {
     pub(crate) fn connect_pace(&self, usual: Pace) -> Pace {
         let longest = (self.poll_floor * 3).min(usual.longest);
         Pace { first: usual.first.min(longest), longest, ..usual }
+    }
+
+    /// Returns how long `time` of the cloud's clock takes here. For waits in which nothing but the cloud, or somebody
+    /// who uses it, acts: what this machine does takes the time it takes.
+    pub(crate) fn on_its_clock(&self, time: Duration) -> Duration {
+        time.div_f64(self.setup.clock_speed.max(1.0))
     }
 
     /// Returns what intents say of where their resource lives.

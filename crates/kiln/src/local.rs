@@ -10,7 +10,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use alicloud_local::{
-    AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, Note, StartError, helper_main,
+    AddressMode, Cloud, CloudOptions, HelperProgram, Inventory, Note, Reach, StartError, helper_main,
 };
 use async_trait::async_trait;
 use kiln_alicloud::Setup;
@@ -28,7 +28,7 @@ use crate::commands::meta::LOCAL_SPEED;
 use crate::credential_files::CredentialFiles;
 use crate::env_vars::{
     ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY, ALIYUN_ACCESS_KEY_ID, ALIYUN_ACCESS_KEY_SECRET,
-    ALIYUN_SECURITY_GROUP_ID, ECS_ENDPOINT, Environment,
+    ALIYUN_SECURITY_GROUP_ID, ECS_ENDPOINT, Environment, KILN_ADDRESS_URL,
 };
 use crate::failure::Failure;
 use crate::flags::Parsed;
@@ -201,7 +201,14 @@ impl Local {
         let place = BTreeMap::from([(CLOUD.to_owned(), self.place.clone())]);
         let poll_floor = POLL_FLOOR.div_f64(self.speed.max(1.0)).max(Duration::from_millis(5));
         let setup = setup(&self.environment, dialer);
-        let setup = Setup { secrets: self.secrets.clone(), is_embedded: true, place, poll_floor, ..setup };
+        let setup = Setup {
+            secrets: self.secrets.clone(),
+            is_embedded: true,
+            place,
+            poll_floor,
+            clock_speed: self.speed,
+            ..setup
+        };
         Surroundings { environment: self.environment.clone(), setup }
     }
 
@@ -235,6 +242,8 @@ fn overlay(cloud: &Cloud, group: Option<String>, environment: &Environment) -> B
             overlay.extend(names.map(str::to_owned).into_iter().zip([key, secret]));
         }
     }
+    // Security groups of this cloud know this machine by the address it says.
+    overlay.insert(KILN_ADDRESS_URL.to_owned(), format!("{endpoint}/_local/address"));
     if environment.filled(ALIYUN_SECURITY_GROUP_ID).is_none() {
         overlay.extend(group.map(|id| (ALIYUN_SECURITY_GROUP_ID.to_owned(), id)));
     }
@@ -318,9 +327,12 @@ struct CloudDialer {
 #[async_trait]
 impl Dialer for CloudDialer {
     async fn dial(&self, host: &str, port: u16) -> io::Result<TcpStream> {
-        match self.cloud.upgrade().and_then(|cloud| cloud.dial(host, port)) {
-            Some(address) => TcpStream::connect(address).await,
-            None => Direct.dial(host, port).await,
+        match self.cloud.upgrade().map_or(Reach::Unknown, |cloud| cloud.reach(host, port)) {
+            Reach::Open(address) => TcpStream::connect(address).await,
+            Reach::Refused => Err(io::ErrorKind::ConnectionRefused.into()),
+            // Whoever dials has a limit of his own, as for packets that are dropped on their way.
+            Reach::Dropped => std::future::pending().await,
+            Reach::Unknown => Direct.dial(host, port).await,
         }
     }
 }

@@ -24,8 +24,8 @@ use crate::cloud::{Cloud, Setup};
 use crate::config::Plan;
 use crate::failure;
 
-pub(crate) use config::{are_alike, of_place};
 use config::Config;
+pub(crate) use config::{are_alike, of_place};
 use voice::OlderVoice;
 
 /// The name templates use.
@@ -75,7 +75,10 @@ impl Builder for Aliyun {
         for secret in self.plan.secrets() {
             cx.events.secrets().register(secret.expose());
         }
-        let cx = &BuildContext { events: cx.events.in_the_voice_of(Arc::new(OlderVoice::default())), ..cx.clone() };
+        let cx = &BuildContext {
+            events: cx.events.in_the_voice_of(Arc::new(OlderVoice::default())),
+            ..cx.clone()
+        };
         let cloud = self.cloud.with_cancel(&cx.cancel);
         let site = Site { cx, plan: &self.plan, cloud, dialer: &self.setup.dialer };
         let settled = network::settle(&site, &self.setup).await?;

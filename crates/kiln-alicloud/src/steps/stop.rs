@@ -33,8 +33,11 @@ pub(crate) async fn stop(site: &Site<'_>, id: &InstanceId) -> Result<()> {
 }
 
 async fn stopped(site: &Site<'_>, id: &InstanceId) -> alicloud_api::Result<()> {
-    let limit = site.plan.image.stop_timeout;
     let by_itself = site.plan.config.image.disable_stop_instance;
+    let limit = match by_itself {
+        true => site.cloud.on_its_clock(site.plan.image.stop_timeout),
+        false => site.plan.image.stop_timeout,
+    };
     let patience = Patience::new(&site.cx.events, id, limit, by_itself);
     let ecs = site.cloud.ecs();
     let look = DescribeInstances { instance_ids: vec![id.clone()], ..Default::default() };
