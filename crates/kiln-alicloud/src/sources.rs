@@ -4,12 +4,12 @@
 use std::net::Ipv4Addr;
 
 use alicloud_api::own_address;
-use kiln_core::error::{ErrorKind, Result};
+use kiln_core::error::{Error, ErrorKind, Result};
 use kiln_core::event::EventKind;
 use kiln_remote::connect::Route;
 
 use crate::build::Site;
-use crate::config::Plan;
+use crate::config::{Plan, Public};
 use crate::failure::Doing as _;
 
 /// The endpoint that answers with its caller's address, if the environment names one.
@@ -17,7 +17,7 @@ pub(crate) const ADDRESS_URL: &str = "KILN_ADDRESS_URL";
 /// The same where a template asks for it and the environment names none; the one Packer's amazon builders ask.
 const DEFAULT_ADDRESS_URL: &str = "https://checkip.amazonaws.com";
 
-/// What an instance without a public address can be reached from: RFC 1918 and RFC 6598.
+/// Private networks: RFC 1918 and RFC 6598.
 const PRIVATE: [&str; 4] = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10"];
 const ANYWHERE: &str = "0.0.0.0/0";
 
@@ -26,12 +26,16 @@ const ANYWHERE: &str = "0.0.0.0/0";
 enum Way {
     /// The template lists them.
     Listed(Vec<String>),
-    /// This machine's public address is asked for: wanted by the template, or possible at no third party's.
+    /// This machine's public address is asked for: because the template wants it, or the environment names whom to ask.
     Ask { url: String, wanted: bool },
-    /// Only private networks reach the instance.
+    /// The communicator goes to the private address of an instance that has a public one as well.
     Private,
+    /// The instance has no public address: only private networks reach it, and which of them is ours nobody knows.
+    Unreachable,
+    /// A bastion or a proxy stands between, and its address is what the instance sees.
+    OnTheWay,
     /// Nobody knows.
-    Anywhere,
+    Unknown,
 }
 
 /// Returns the IPv4 blocks from which the communicator's port is opened, and says on standard error which and why.
@@ -41,32 +45,23 @@ enum Way {
 /// The template asks for this machine's address and nobody tells it.
 pub(crate) async fn sources(site: &Site<'_>) -> Result<Vec<String>> {
     let port = site.plan.login.connect.port;
+    let anywhere = || vec![ANYWHERE.to_owned()];
     let (sources, why) = match way(site.plan) {
         Way::Listed(list) => (list, "as `temporary_security_group_source_cidrs` says".to_owned()),
         Way::Ask { url, wanted } => match own_address(&url).await {
             Ok(address) => (vec![format!("{address}/32")], format!("this machine's address, says {url}")),
-            Err(error) if wanted => {
-                let failure = Err(error).doing("find out this machine's public address");
-                return failure.map_err(|error| {
-                    error.kind(ErrorKind::Refused).hint(format!(
-                        "name the address in `temporary_security_group_source_cidrs`, or an endpoint that tells it in \
-                         {ADDRESS_URL}"
-                    ))
-                });
-            }
-            Err(error) => {
-                (vec![ANYWHERE.to_owned()], format!("this machine's address is not known: {error}"))
-            }
+            Err(error) if wanted => return Err(error).doing(ASKING).map_err(unknown_address),
+            Err(error) => (anywhere(), format!("this machine's address is not known: {error}")),
         },
         Way::Private => {
             let list = PRIVATE.map(str::to_owned).to_vec();
-            (list, "private networks: the communicator connects to the private address".to_owned())
+            (list, "private networks, as the communicator goes to the private address".to_owned())
         }
-        Way::Anywhere => {
-            let why = "this machine's address is not known; set `temporary_security_group_source_public_ip` or \
-                       `temporary_security_group_source_cidrs` to open it to less";
-            (vec![ANYWHERE.to_owned()], why.to_owned())
+        Way::Unreachable => {
+            (anywhere(), "only private networks reach it: it has no public address".to_owned())
         }
+        Way::OnTheWay => (anywhere(), format!("a bastion or proxy is on the way; {REMEDY}")),
+        Way::Unknown => (anywhere(), format!("this machine's address is not known; {REMEDY}")),
     };
     let text =
         format!("The temporary security group lets port {port} in from {} ({why}).", sources.join(", "));
@@ -74,21 +69,32 @@ pub(crate) async fn sources(site: &Site<'_>) -> Result<Vec<String>> {
     Ok(sources)
 }
 
+const ASKING: &str = "find out this machine's public address";
+/// What opens it to less.
+const REMEDY: &str = "`temporary_security_group_source_cidrs` opens it to less";
+
+fn unknown_address(error: Error) -> Error {
+    error.kind(ErrorKind::Refused).hint(format!(
+        "name the address in `temporary_security_group_source_cidrs`, or an endpoint that tells it in {ADDRESS_URL}"
+    ))
+}
+
 fn way(plan: &Plan) -> Way {
-    let config = &plan.config.launch;
-    if !plan.launch.sources.is_empty() {
-        return Way::Listed(plan.launch.sources.clone());
+    let (config, launch) = (&plan.config.launch, &plan.launch);
+    if !launch.sources.is_empty() {
+        return Way::Listed(launch.sources.clone());
     }
-    let url = plan.launch.address_url.clone();
+    let url = launch.address_url.clone();
     if config.temporary_security_group_source_public_ip {
         return Way::Ask { url: url.unwrap_or_else(|| DEFAULT_ADDRESS_URL.to_owned()), wanted: true };
     }
-    // What the instance sees is then the address of a bastion or a proxy.
     let direct = matches!(plan.login.connect.route, Route::Direct);
-    match (plan.launch.address.connect_private, url) {
-        (true, _) => Way::Private,
+    match (launch.address.connect_private, url) {
         (false, Some(url)) if direct => Way::Ask { url, wanted: false },
-        (false, _) => Way::Anywhere,
+        (false, None) if direct => Way::Unknown,
+        (false, _) => Way::OnTheWay,
+        (true, _) if launch.address.public == Public::None => Way::Unreachable,
+        (true, _) => Way::Private,
     }
 }
 
@@ -96,9 +102,8 @@ fn way(plan: &Plan) -> Way {
 pub(crate) fn address_url(plan: &Plan) -> Option<String> {
     match way(plan) {
         Way::Ask { url, .. } => Some(url),
-        Way::Listed(_) | Way::Private | Way::Anywhere => {
-            plan.launch.address_url.clone().filter(|_| !plan.launch.address.connect_private)
-        }
+        Way::Listed(_) => plan.launch.address_url.clone().filter(|_| !plan.launch.address.connect_private),
+        Way::Private | Way::Unreachable | Way::OnTheWay | Way::Unknown => None,
     }
 }
 

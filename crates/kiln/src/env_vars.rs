@@ -50,10 +50,53 @@ pub const VARIABLES: &[Variable] = &[
         meaning: "Security group of the builder `aliyun`; its network is built in.",
     },
     Variable { name: ECS_ENDPOINT, meaning: "Host or URL of the ECS API for the builder `aliyun`." },
-    Variable { name: "ALICLOUD_REGION", meaning: "Region used where a template names none." },
+    Variable {
+        name: "SECURITY_TOKEN",
+        meaning: "The token that goes with `ALICLOUD_ACCESS_KEY`, if it is temporary.",
+    },
+    Variable {
+        name: "ALICLOUD_PROFILE",
+        meaning: "Profile of the credentials file, where neither template nor `ALICLOUD_ACCESS_KEY` name credentials.",
+    },
+    Variable {
+        name: "ALICLOUD_SHARED_CREDENTIALS_FILE",
+        meaning: "The credentials file, where a template names none. (Default: `~/.aliyun/config.json`)",
+    },
+    Variable {
+        name: "ALIBABA_CLOUD_ACCESS_KEY_ID, …_ACCESS_KEY_SECRET, …_SECURITY_TOKEN",
+        meaning: "Credentials as Alibaba's own tools read them; the ones above come first.",
+    },
+    Variable {
+        name: "ALIBABA_CLOUD_OIDC_PROVIDER_ARN, …_OIDC_TOKEN_FILE, …_ROLE_ARN, …_ROLE_SESSION_NAME",
+        meaning: "A role assumed with an identity provider's token, such as a Kubernetes pod's.",
+    },
+    Variable {
+        name: "ALIBABA_CLOUD_PROFILE",
+        meaning: "As `ALICLOUD_PROFILE`, later in order; last comes the file's current profile.",
+    },
+    Variable {
+        name: "ALIBABA_CLOUD_ECS_METADATA",
+        meaning: "Role of the instance that Kiln runs on, unless `ALIBABA_CLOUD_ECS_METADATA_DISABLED` is `true`.",
+    },
+    Variable {
+        name: "ALIBABA_CLOUD_IMDSV1_DISABLED",
+        meaning: "`true`: the metadata service is asked in its second version only.",
+    },
+    Variable {
+        name: "ALIBABA_CLOUD_CREDENTIALS_URI",
+        meaning: "Address that answers with temporary credentials. The last source looked at.",
+    },
+    Variable {
+        name: "ALICLOUD_REGION",
+        meaning: "Region used where neither template nor its profile names one. `ALIBABA_CLOUD_REGION_ID` comes last.",
+    },
     Variable {
         name: "ALICLOUD_<PRODUCT>_ENDPOINT",
         meaning: "Host or URL of one API (`ECS`, `VPC`, `STS`, `RAM`) instead of the public one.",
+    },
+    Variable {
+        name: "ALICLOUD_METADATA_ENDPOINT",
+        meaning: "Address of the metadata service instead of `http://100.100.100.200`: plain http to this machine.",
     },
     Variable {
         name: "HTTPS_PROXY, HTTP_PROXY, NO_PROXY",
@@ -69,6 +112,10 @@ pub const VARIABLES: &[Variable] = &[
     Variable {
         name: "CONSUL_HTTP_ADDR, CONSUL_HTTP_TOKEN, CONSUL_HTTP_SSL",
         meaning: "The store that the template function `consul_key` reads.",
+    },
+    Variable {
+        name: KILN_ADDRESS_URL,
+        meaning: "Address (`https://…`) that answers with its caller's IPv4 address. Temporary security groups then let the communicator in from this machine alone.",
     },
     Variable {
         name: KILN_CRASH_AFTER_RECORDS,
@@ -91,6 +138,8 @@ pub const PACKER_NO_COLOR: &str = "PACKER_NO_COLOR";
 pub const PACKER_RUN_UUID: &str = "PACKER_RUN_UUID";
 /// See the table.
 pub const KILN_STATE_DIR: &str = "KILN_STATE_DIR";
+/// See the table.
+pub const KILN_ADDRESS_URL: &str = "KILN_ADDRESS_URL";
 /// See the table.
 pub const KILN_CRASH_AFTER_RECORDS: &str = "KILN_CRASH_AFTER_RECORDS";
 /// See the table.

@@ -8,6 +8,7 @@ mod faults;
 mod fixture;
 mod image_inputs;
 mod images;
+mod launch;
 mod local;
 mod retry;
 mod seeds;
