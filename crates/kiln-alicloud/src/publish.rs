@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use alicloud_api::ecs::Image;
 use alicloud_api::{InstanceId, RegionId};
+use futures_util::future::BoxFuture;
 use kiln_core::artifact::Artifact;
 use kiln_core::error::Result;
 use kiln_core::event::EventKind;
@@ -30,7 +31,18 @@ pub(crate) struct Ready {
 }
 
 /// Returns the artifact, or `None` where the template wants no image.
-pub(crate) async fn publish(
+///
+/// On the heap, because it would make the whole build's future too large for a thread's stack.
+pub(crate) fn publish<'a>(
+    site: &'a Site<'_>,
+    source: &'a SourceImage,
+    id: &'a InstanceId,
+    values: &'a BTreeMap<String, Value>,
+) -> BoxFuture<'a, Result<Option<Artifact>>> {
+    Box::pin(run(site, source, id, values))
+}
+
+async fn run(
     site: &Site<'_>,
     source: &SourceImage,
     id: &InstanceId,
@@ -54,7 +66,7 @@ pub(crate) async fn publish(
         cx.step("stepCreateAlicloudImage", || image::make(site, id, snapshot.as_ref(), &replaced)),
         cx.run.release(Kind::KeyPair.key()),
     );
-    let (images, all_ready) = images(site, made?, snapshot.as_ref(), &replaced).await?;
+    let (images, all_ready) = Box::pin(images(site, made?, snapshot.as_ref(), &replaced)).await?;
     if site.plan.config.image.shares() {
         cx.step("stepShareAlicloudImage", || share::share(site, &images)).await?;
     }
