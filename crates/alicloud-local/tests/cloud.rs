@@ -303,7 +303,16 @@ fn the_official_python_libraries_work_against_it() {
     let Some(python) = std::env::var_os("KILN_TEST_PYTHON") else {
         return skip("KILN_TEST_PYTHON names no Python with the provider's libraries");
     };
-    let served = Served::start(&[]);
+    // What the script takes for granted.
+    let account = r#"{
+        "images": [{"id": "m-base", "region": "cn-beijing", "name": "base", "family": "fam"}],
+        "sold_out": [{"zone": "cn-beijing-h", "instance_type": "ecs.g7.large"}],
+        "quotas": {"vpc": 1}
+    }"#;
+    let folder = tempfile::tempdir().unwrap();
+    let with = folder.path().join("account.json");
+    std::fs::write(&with, account).unwrap();
+    let served = Served::start(&["--with", with.to_str().unwrap()]);
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/official_sdk.py");
     let output = Command::new(python).arg(script).envs(served.1.iter().cloned()).output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
