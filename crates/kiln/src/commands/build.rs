@@ -95,11 +95,16 @@ pub const COMMAND: Command = Command {
 /// How long tasks that nobody waits for may still take when everything has been said.
 const LAST_MOMENTS: Duration = Duration::from_secs(2);
 
+/// A build is one deep future: where nothing is optimised, the usual 2 MiB do not hold it. What is not used is only
+/// reserved.
+const STACK_BYTES: usize = 8 << 20;
+
 fn run(cx: &Invocation) -> Outcome {
     let request = cx.template()?;
     let options = options(cx)?;
     crate::tls::provide();
     let runtime = tokio::runtime::Builder::new_multi_thread()
+        .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .map_err(|error| Failure::told(format!("start the runtime: {error}")))?;
