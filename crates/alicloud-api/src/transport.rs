@@ -38,7 +38,8 @@ pub(crate) async fn call<R: Request>(client: &Client, region: &RegionId, request
         params.push(("RegionId".to_owned(), region.to_string()));
     }
     let call = Call { shared: &client.shared, cancel: &client.cancel, region, action, params };
-    let (answer, attempts) = call.run().await.map_err(about)?;
+    // On the heap, so that the futures of callers, which hold one for each call they make, stay small.
+    let (answer, attempts) = Box::pin(call.run()).await.map_err(about)?;
     serde_json::from_slice(&answer.body).map_err(|error| {
         // It was done, but we cannot read what came of it.
         let uncertain = action.idempotency != Idempotency::Read;
