@@ -248,6 +248,13 @@ async fn an_image_is_shared_with_ten_accounts_a_request_and_fifty_in_all() {
         assert_eq!(share(ten * 10, 10).await, None);
     }
     assert_eq!(share(50, 1).await.as_deref(), Some("QuotaExceed.ShareImageUser"));
+    // A copy that is being made can be shared with nobody, but asking for nothing is no mistake.
+    let copy = id(&world.ok("CopyImage", &with(&[("DestinationRegionId", "cn-shanghai")])).await);
+    let nobody = [("RegionId", "cn-shanghai"), ("ImageId", copy.as_str())];
+    world.ok("ModifyImageSharePermission", &nobody).await;
+    let somebody = [&nobody[..], &[("AddAccount.1", "1000000000000002")]].concat();
+    assert_eq!(world.refused("ModifyImageSharePermission", &somebody).await, "IncorrectImageStatus");
+    world.pass(90).await;
     let not_an_account = with(&[("AddAccount.1", "someone")]);
     assert_eq!(world.refused("ModifyImageSharePermission", &not_an_account).await, "InvalidAccount.NotFound");
     let oneself = with(&[("AddAccount.1", "1000000000000001")]);
