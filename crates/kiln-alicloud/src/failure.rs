@@ -64,7 +64,26 @@ const REFUSALS: [&str; 6] = [
 ];
 
 /// What to do about the failures users meet most; first match on the code's beginning.
-const ADVICE: [(&str, &str); 21] = [
+const ADVICE: [(&str, &str); 31] = [
+    (
+        "InvalidParameter.NotMatch",
+        "image and instance type do not suit each other: types of the newest generations want an image marked for \
+         NVMe; take another `instance_type`, or another `source_image`",
+    ),
+    ("Zone.NotOnSale", "the zone sells nothing any more: leave `zone_id` out, or choose another"),
+    ("Zone.NotOpen", "the zone is not open to this account: leave `zone_id` out, or choose another"),
+    (
+        "InvalidSystemDiskCategory",
+        "type or zone do not have this disk: leave `disk_category` of `system_disk_mapping` out",
+    ),
+    ("InvalidDataDiskCategory", "type or zone do not have this disk: choose another `disk_category`"),
+    ("InvalidDiskCategory", "type or zone do not have this disk: choose another `disk_category`, or none"),
+    (
+        "InvalidSpotPriceLimit",
+        "the market's price is higher: raise `spot_price_limit`, or use `SpotAsPriceGo`",
+    ),
+    ("InvalidRamRole", "check `ecs_ram_role_name`: the role must exist, and trust the service ECS"),
+    ("InvalidUserData", "check `user_data`: at most 32 KiB, and the image must understand it"),
     ("InvalidAccessKeyId", "check `access_key` or ALICLOUD_ACCESS_KEY: the cloud does not know this key"),
     (
         "SignatureDoesNotMatch",
@@ -88,6 +107,7 @@ const ADVICE: [(&str, &str); 21] = [
         "QuotaExceeded",
         "the account's quota is used up: delete what is not needed (`kiln gc` finds what builds left)",
     ),
+    ("QuotaExceed", "the account's quota is used up: see the Quota Center, or take another `instance_type`"),
     ("InvalidZoneId", "check `zone_id`: this region has no such zone; without it, one with stock is chosen"),
     (
         "InvalidCidrBlock",
