@@ -84,7 +84,7 @@ impl Inventory {
     }
 
     /// Returns what the templates of Packer's and the provider's documents take for granted: the network, the security
-    /// group, the snapshots, the roles and the other account that they name, so that they build unchanged.
+    /// group, the snapshots and the role that they name, so that they build unchanged.
     pub fn of_documents() -> Inventory {
         Inventory::from_json(include_str!("catalogue/documents.json"))
             .expect("the documents' inventory is part of the program and read by its tests")
@@ -624,7 +624,7 @@ mod tests {
         apply(&mut state, &Inventory::of_documents(), now).unwrap();
         let existing = InventorySnapshot::of(&state).leftovers();
         assert!(existing.contains(&"vswitch vsw-xxxx".to_owned()), "{existing:?}");
-        assert!(state.accounts["186xxxxxxxxxx07"].roles.contains_key("packer-test"));
+        assert!(state.accounts["1"].roles.contains_key("packer-test"));
     }
 
     #[test]
