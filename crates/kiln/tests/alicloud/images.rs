@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use alicloud_local::{CallRecord, Existing, FaultEffect, FaultRule};
 use nix::sys::signal::Signal;
 
-use super::fixture::{TestCloud, shell, template};
+use super::fixture::{TestCloud, template};
 use crate::support::Output;
 
 /// A build, and the cloud it worked in.
@@ -435,7 +435,10 @@ fn an_instance_that_nobody_stops_is_told_of_and_waited_for_with_a_limit() {
 fn a_provisioner_may_stop_the_instance() {
     let cloud = TestCloud::start();
     let fields = r#""disable_stop_instance": true"#;
-    let world = cloud.world_with(&template(fields, &shell("shutdown -h now")));
+    // The connection ends with the machine.
+    let stopping =
+        r#"{"type": "shell", "inline": ["shutdown -h now"], "expect_disconnect": true, "skip_clean": true}"#;
+    let world = cloud.world_with(&template(fields, stopping));
     let said = world.kiln(&["build", "-color=false", "t.json"]).expect(0);
     assert_eq!(cloud.inventory().images.len(), 1, "{said}");
     assert!(cloud.calls().iter().all(|call| call.action != "StopInstance"));
