@@ -20,6 +20,9 @@ const PROGRAMS: [(&str, &str); 5] = [
 const PYTHON: [&str; 6] = [
     "alibabacloud_ecs20140526==7.11.8",
     "alibabacloud_vpc20160428==7.2.2",
+    "alibabacloud_sts20150401==1.2.0",
+    "alibabacloud_ram20150501==1.3.0",
+    "alibabacloud_credentials==1.0.12",
     "alibabacloud_tea_openapi==0.4.6",
     "aliyun-python-sdk-core==2.16.1",
     "aliyun-python-sdk-ecs==4.24.83",

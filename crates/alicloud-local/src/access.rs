@@ -28,6 +28,6 @@ pub use permission::{authorize, may_pass, trusts_service};
 pub use policies::ACTIONS as POLICIES;
 pub use policy::Document;
 pub use roles::ACTIONS as ROLES;
-pub use sts::ACTIONS as STS;
+pub use sts::{ACTIONS as STS, Order, issue};
 pub use system::policy as system_policy;
 pub use users::ACTIONS as USERS;

@@ -1,6 +1,6 @@
 //! The cloud itself: its parts put together, started and stopped.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::api::{ApiError, Consoles, Effect, refuse};
 use crate::clock::Clock;
-use crate::ecs::{images, key_pairs, security_groups};
+use crate::ecs::{images, key_pairs};
 use crate::faults::{FaultBook, FaultEffect, FaultRule};
 use crate::http::{Connections, Nonces, Rates, router};
 use crate::ids::Ids;
@@ -24,13 +24,17 @@ use crate::machines::{Host, Machines, Order, Sandboxes};
 use crate::model::{
     AccessKey, Account, Content, EipStatus, Instance, InstanceStatus, SnapshotStatus, Stage, State,
 };
+use crate::metadata::{Asker, Builder, Metadata, Question, Refusal};
 use crate::note::Note;
 use crate::options::{AddressMode, CloudOptions};
 use crate::store::{Store, StoreError};
 
 mod forward;
+mod reach;
 #[cfg(test)]
 mod tests;
+
+pub use reach::Reach;
 
 /// How long open connections may take to end when the cloud is shut down.
 const LAST_ANSWERS: Duration = Duration::from_millis(500);
@@ -106,11 +110,20 @@ impl Cloud {
         let address =
             listener.local_addr().map_err(|source| StartError::Listen { address: options.listen, source })?;
 
+        let bound = TcpListener::bind(options.metadata_listen).await;
+        let bound = bound.and_then(|listener| Ok((listener.local_addr()?, listener)));
+        let (metadata_address, metadata_listener) =
+            bound.map_err(|source| StartError::Listen { address: options.metadata_listen, source })?;
+        let stated = options.inventory.as_ref().and_then(|inventory| inventory.builder.clone());
+        let builder = stated.unwrap_or(options.builder);
+
         let notes = broadcast::Sender::new(1024);
         let (halted, halts) = mpsc::unbounded_channel();
         let inner = Arc::new(Inner {
             addresses: options.addresses,
-            builder_address: options.builder_address,
+            builder,
+            metadata: Mutex::default(),
+            metadata_address,
             disk_limit: options.inventory.as_ref().and_then(|inventory| inventory.instance_disk_bytes),
             clock,
             state: Mutex::new(Book { state, number: 0 }),
@@ -130,6 +143,12 @@ impl Cloud {
         });
         inner.sweep();
         inner.tasks.spawn(Arc::clone(&inner).drive(halts));
+        let (stop, metadata) = (inner.stop.clone(), crate::http::metadata(Arc::clone(&inner)));
+        tokio::spawn(async move {
+            let serving = axum::serve(metadata_listener, metadata)
+                .with_graceful_shutdown(async move { stop.cancelled().await });
+            let _ = serving.await;
+        });
         let stop = inner.stop.clone();
         let service = router(Arc::clone(&inner)).into_make_service_with_connect_info::<crate::http::Peer>();
         let server = tokio::spawn(async move {
@@ -151,10 +170,29 @@ impl Cloud {
         self.credentials.clone()
     }
 
-    /// Returns where a port of an instance's address leads. Nothing, when nothing answers there: no instance of that
-    /// address, not up yet, the security group lets nobody in, another port than SSH's.
+    /// Returns where the metadata service listens, as a URL: what `http://100.100.100.200` is on the real cloud, for
+    /// the machine that runs the build.
+    pub fn metadata_endpoint(&self) -> String {
+        format!("http://{}", self.inner.metadata_address)
+    }
+
+    /// Returns the public address that this machine has for the cloud; security groups let it in by this.
+    pub fn builder_address(&self) -> IpAddr {
+        self.inner.builder_address()
+    }
+
+    /// Returns what happens to a connection from this machine to a port of an address.
+    pub fn reach(&self, address: &str, port: u16) -> Reach {
+        self.inner.reach(address, port)
+    }
+
+    /// Returns where a port of an instance's address leads. Nothing, when nothing answers there; [`Cloud::reach`]
+    /// tells why.
     pub fn dial(&self, address: &str, port: u16) -> Option<SocketAddr> {
-        self.inner.dial(address, port)
+        match self.inner.reach(address, port) {
+            Reach::Open(at) => Some(at),
+            Reach::Refused | Reach::Dropped | Reach::Unknown => None,
+        }
     }
 
     /// Returns the calls so far.
@@ -293,7 +331,9 @@ struct Book {
 /// What the parts of a cloud share.
 pub struct Inner {
     pub(crate) addresses: AddressMode,
-    builder_address: IpAddr,
+    builder: Builder,
+    metadata: Mutex<Metadata>,
+    metadata_address: SocketAddr,
     pub(crate) clock: Clock,
     pub(crate) nonces: Nonces,
     pub(crate) ignore_unknown_parameters: bool,
@@ -318,9 +358,31 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 impl Inner {
-    /// Returns the address that a caller has for the cloud.
+    /// Returns the address that the machine of the build has for the cloud.
+    pub(crate) fn builder_address(&self) -> IpAddr {
+        self.builder.address.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    }
+
+    /// Returns the address that a caller has for the cloud: this machine is the one of the build.
     pub(crate) fn seen_as(&self, address: IpAddr) -> IpAddr {
-        if address.is_loopback() { self.builder_address } else { address }
+        if address.is_loopback() { self.builder_address() } else { address }
+    }
+
+    /// Looks into what the metadata service remembers.
+    pub(crate) fn with_metadata<T>(&self, look: impl FnOnce(&mut Metadata) -> T) -> T {
+        look(&mut lock(&self.metadata))
+    }
+
+    /// Asks the metadata service.
+    pub(crate) fn ask_metadata(
+        self: &Arc<Self>,
+        asker: &Asker,
+        question: Question<'_>,
+    ) -> Result<String, Refusal> {
+        let now = self.clock.now();
+        self.with_state(|state| {
+            self.with_metadata(|metadata| metadata.answer(state, &self.builder, asker, question, now))
+        })
     }
 
     /// Brings the state to the present and looks at it.
@@ -400,7 +462,7 @@ impl Inner {
         }
     }
 
-    fn boot(&self, state: &State, id: &str) {
+    fn boot(self: &Arc<Self>, state: &State, id: &str) {
         let Some((account, instance)) = state.instance(id) else { return };
         let base = images::base_of(state, &instance.image_id);
         if base.is_some_and(|base| base.os_type == "windows") {
@@ -423,14 +485,23 @@ impl Inner {
                 .iter()
                 .filter_map(|name| key_pairs::public_line(account, &instance.region, name))
                 .collect(),
+            login_user: if instance.login_as_non_root { "ecs-user" } else { "root" }.to_owned(),
             password: instance.password.clone(),
             user_data: instance.user_data.as_ref().and_then(|data| STANDARD.decode(data).ok()),
             disk_limit_bytes: self.disk_limit,
             listen: self.listen_address(instance),
             speed: self.clock.speed(),
             metadata: metadata(account, instance),
+            metadata_url: Some(self.metadata_url(id)),
+            gate: self.gate(id),
         };
         self.machines.order(id, Order::Boot(Box::new(spec)));
+    }
+
+    /// Returns what `http://100.100.100.200` is for an instance.
+    fn metadata_url(&self, id: &str) -> String {
+        let key = self.with_metadata(|metadata| metadata.admit(id));
+        format!("http://{}/i/{key}", self.metadata_address)
     }
 
     fn listen_address(&self, instance: &Instance) -> SocketAddr {
@@ -525,54 +596,6 @@ impl Inner {
             }
         }
         lock(&self.forwards).update(self, port, &wanted);
-    }
-
-    /// The port on which instances answer SSH, and which a security group has to let in.
-    fn ssh_port(&self) -> u16 {
-        match self.addresses {
-            AddressMode::Mapped => 22,
-            AddressMode::Loopback { port } => port,
-        }
-    }
-
-    fn dial(self: &Arc<Self>, address: &str, port: u16) -> Option<SocketAddr> {
-        let ssh = self.ssh_port();
-        if port != ssh {
-            return None;
-        }
-        let id = self.with_state(|state| {
-            let now = self.clock.now();
-            state.accounts.values().find_map(|account| {
-                let by_eip = account
-                    .eips
-                    .values()
-                    .find(|eip| eip.address == address && eip.stage.now == EipStatus::InUse)
-                    .and_then(|eip| account.instances.get(eip.instance_id.as_ref()?));
-                let instance = by_eip.or_else(|| {
-                    account.instances.values().find(|instance| {
-                        instance.private_ip == address || instance.public_ip.as_deref() == Some(address)
-                    })
-                })?;
-                let up = instance.stage.now == InstanceStatus::Running
-                    && instance.reachable_at.is_some_and(|at| at <= now)
-                    && security_groups::lets_in(account, instance, ssh);
-                up.then(|| instance.id.clone())
-            })
-        })?;
-        self.machines.address(&id)
-    }
-
-    /// Returns where an instance's machine answers, if it may be reached now.
-    fn reach(self: &Arc<Self>, instance: &str) -> Option<SocketAddr> {
-        let up = self.with_state(|state| {
-            let now = self.clock.now();
-            state.instance(instance).is_some_and(|(account, instance)| {
-                instance.stage.now == InstanceStatus::Running
-                    && instance.reachable_at.is_some_and(|at| at <= now)
-                    && security_groups::lets_in(account, instance, self.ssh_port())
-            })
-        });
-        up.then(|| self.machines.address(instance)).flatten()
     }
 
     /// Lets time have its effects: settles when something is due, notes machines that ended by themselves.

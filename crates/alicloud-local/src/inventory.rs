@@ -14,6 +14,7 @@ mod access;
 
 pub use access::{OwnedOidcProvider, OwnedPolicy, OwnedRole, OwnedUser};
 
+use crate::metadata::Builder;
 use crate::model::{
     AccessKey, Account, Content, Direction, Eip, EipStatus, Image, ImageDisk, ImageStatus, KeyPair,
     NetworkStatus, Rule, SecurityGroup, Snapshot, SnapshotStatus, SoldOut, Stage, State, Tags, VSwitch, Vpc,
@@ -32,6 +33,8 @@ pub struct Inventory {
     pub faults: Vec<FaultRule>,
     /// The size of the system disk of instances, when it is to be smaller than what was ordered.
     pub instance_disk_bytes: Option<u64>,
+    /// The machine that runs the build.
+    pub builder: Option<Builder>,
 }
 
 /// What an account owns.
@@ -101,7 +104,9 @@ impl TryFrom<serde_json::Map<String, serde_json::Value>> for Inventory {
         let accounts = fields.remove("accounts").map(serde_json::from_value).transpose()?;
         let faults = fields.remove("faults").map(serde_json::from_value).transpose()?;
         let disk = fields.remove("instance_disk_bytes").map(serde_json::from_value).transpose()?;
+        let builder = fields.remove("builder").map(serde_json::from_value).transpose()?;
         Ok(Inventory {
+            builder: builder.flatten(),
             account: serde_json::from_value(serde_json::Value::Object(fields))?,
             accounts: accounts.unwrap_or_default(),
             faults: faults.unwrap_or_default(),
@@ -257,7 +262,13 @@ pub fn apply(state: &mut State, inventory: &Inventory, now: Moment) -> Result<()
             .or_insert_with(|| Account { uid: uid.clone(), ..Account::default() });
         apply_account(account, &mut state.images, &mut state.ids, owned, &uids, now)?;
     }
-    Ok(())
+    let roles = state.accounts.get(&state.default_account).map(|account| &account.roles);
+    match inventory.builder.as_ref().and_then(|builder| builder.role.as_ref()) {
+        Some(role) if !roles.is_some_and(|roles| roles.contains_key(role)) => {
+            Err(InventoryError::Wrong(format!("the builder is said to have the role `{role}`, which is none of the account")))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn region_of(id: &str, region: &str) -> Result<(), InventoryError> {

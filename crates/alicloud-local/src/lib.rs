@@ -23,6 +23,7 @@ mod faults;
 mod inventory;
 mod journal;
 mod machines;
+mod metadata;
 mod model;
 mod note;
 mod screenshot;
@@ -35,8 +36,8 @@ mod timings;
 
 pub mod instance;
 
-pub use cloud::{Cloud, StartError};
 pub use api::actions;
+pub use cloud::{Cloud, Reach, StartError};
 pub use faults::{FaultEffect, FaultRule};
 pub use instance::{HelperProgram, helper_main};
 pub use inventory::{
@@ -44,6 +45,7 @@ pub use inventory::{
     OwnedOidcProvider, OwnedPolicy, OwnedRole, OwnedSecurityGroup, OwnedSnapshot, OwnedUser, OwnedVSwitch, OwnedVpc,
 };
 pub use journal::CallRecord;
+pub use metadata::Builder;
 pub use model::SoldOut;
 pub use note::Note;
 pub use options::{AddressMode, CloudOptions};

@@ -107,6 +107,7 @@ async fn serve(options: CloudOptions) -> Result<(), AnyError> {
     println!("ALICLOUD_VPC_ENDPOINT={}", cloud.endpoint());
     println!("ALICLOUD_ACCESS_KEY={id}");
     println!("ALICLOUD_SECRET_KEY={secret}");
+    println!("ALICLOUD_METADATA_ENDPOINT={}", cloud.metadata_endpoint());
     let mut notes = cloud.notes();
     loop {
         tokio::select! {

@@ -1,11 +1,12 @@
 //! How a cloud is started.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
 use crate::faults::FaultRule;
 use crate::instance::HelperProgram;
 use crate::inventory::Inventory;
+use crate::metadata::Builder;
 
 /// How instances get addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +33,10 @@ pub struct CloudOptions {
     pub inventory: Option<Inventory>,
     /// How instances get addresses.
     pub addresses: AddressMode,
-    /// The public address of this machine, as the cloud is to see it: what callers over loopback count as, for
-    /// security groups and conditions on the source.
-    pub builder_address: IpAddr,
+    /// The machine that runs the build, as the cloud is to see it; what the inventory says of it comes first.
+    pub builder: Builder,
+    /// Where the metadata service listens.
+    pub metadata_listen: SocketAddr,
     /// What ids and random values are made from.
     pub seed: u64,
     /// How to start this program again as the helper of instances.
@@ -56,7 +58,8 @@ impl CloudOptions {
             state_dir: None,
             inventory: None,
             addresses: AddressMode::Mapped,
-            builder_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
+            builder: Builder::default(),
+            metadata_listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             seed: rand::random(),
             helper,
             faults: Vec::new(),

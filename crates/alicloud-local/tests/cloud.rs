@@ -281,7 +281,7 @@ impl Served {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(4);
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines().take(5);
         let pairs = lines.map(|line| {
             line.unwrap().split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned())).unwrap()
         });
@@ -298,26 +298,37 @@ impl Drop for Served {
     }
 }
 
-#[test]
-fn the_official_python_libraries_work_against_it() {
+/// Runs a script with the provider's libraries against a cloud of its own.
+fn official(script: &str, inventory: &str) {
     let Some(python) = std::env::var_os("KILN_TEST_PYTHON") else {
         return skip("KILN_TEST_PYTHON names no Python with the provider's libraries");
     };
+    let folder = tempfile::tempdir().unwrap();
+    let with = folder.path().join("inventory.json");
+    std::fs::write(&with, inventory).unwrap();
+    let served = Served::start(&["--with", with.to_str().unwrap()]);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests").join(script);
+    let output = Command::new(python).arg(script).envs(served.1.iter().cloned()).output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}{err}");
+    assert_eq!(out.lines().last(), Some("all well"), "{out}{err}");
+}
+
+#[test]
+fn the_official_python_libraries_work_against_it() {
     // What the script takes for granted.
     let account = r#"{
         "images": [{"id": "m-base", "region": "cn-beijing", "name": "base", "family": "fam"}],
         "sold_out": [{"zone": "cn-beijing-h", "instance_type": "ecs.g7.large"}],
         "quotas": {"vpc": 1}
     }"#;
-    let folder = tempfile::tempdir().unwrap();
-    let with = folder.path().join("account.json");
-    std::fs::write(&with, account).unwrap();
-    let served = Served::start(&["--with", with.to_str().unwrap()]);
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/official_sdk.py");
-    let output = Command::new(python).arg(script).envs(served.1.iter().cloned()).output().unwrap();
-    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{out}{err}");
-    assert_eq!(out.lines().last(), Some("all well"), "{out}{err}");
+    official("official_sdk.py", account);
+}
+
+#[test]
+fn the_official_python_libraries_sign_in_as_users_roles_and_machines() {
+    let account = r#"{"roles": [{"name": "builder"}], "builder": {"role": "builder", "require_token": true}}"#;
+    official("official_access.py", account);
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use alicloud_local::instance::{HelperProgram, Machine, MachineHost, MachineSpec, Platform};
+use alicloud_local::instance::{Gate, HelperProgram, Machine, MachineHost, MachineSpec, Platform};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 use tokio::sync::mpsc;
@@ -78,6 +78,7 @@ impl World {
             image_layers: Vec::new(),
             dir: self.path(id),
             platform: Platform::named("CentOS", "7.3"),
+            login_user: "root".to_owned(),
             authorized_keys: vec![self.public_key.clone()],
             password: None,
             user_data: None,
@@ -85,6 +86,8 @@ impl World {
             listen: "127.0.0.1:0".parse().unwrap(),
             speed: 100.0,
             metadata: BTreeMap::new(),
+            metadata_url: None,
+            gate: Gate::open(),
         }
     }
 
@@ -249,7 +252,21 @@ async fn a_key_rules_the_password_out_and_both_are_checked() {
     }
     assert_eq!(world.ssh(&machine, "echo in").await.status, Some(255));
 
-    machine.set_authorized_keys(vec![format!("{} comment", world.public_key)]).await;
+    machine.destroy().await;
+
+    let mut spec = world.spec("bound");
+    spec.login_user = "ecs-user".to_owned();
+    spec.password = Some("right".to_owned());
+    let (machine, _notes) = world.boot(spec).await;
+    let refused = world.ssh(&machine, "echo in").await;
+    assert_eq!(refused.status, Some(255), "the key is not root's");
+    if !(have("setpriv") || have("sudo")) {
+        return;
+    }
+    let mut ssh = world.client("ssh", "-p", machine.address());
+    ssh.args(["ecs-user@127.0.0.1", "sudo mkdir -p /root/.ssh; sudo cp .ssh/authorized_keys /root/.ssh/"]);
+    assert_eq!(run(ssh, b"").await.status, Some(0));
+    // What the file says now counts.
     assert_eq!(world.ssh(&machine, "echo in").await.out, "in\n");
     let refused = log_in(&machine, "password", "right").await;
     assert!(refused.err.contains("Permission denied (publickey)"), "{}", refused.err);
@@ -367,7 +384,8 @@ async fn the_host_is_out_of_sight_and_out_of_reach() {
     );
     let output = world.ssh(&machine, &hidden).await;
     assert!(output.out.ends_with("unseen\nunharmed\n"), "{}", output.out);
-    assert!(!output.out.contains("secret") && !output.out.contains(".ssh"), "{}", output.out);
+    // Of what root of the host has there is nothing; the guest's own keys are.
+    assert!(!output.out.contains("secret") && output.out.contains("/root:\n.ssh\n\n"), "{}", output.out);
     let output = world.ssh(&machine, "for p in /proc/[0-9]*; do echo $p; done | wc -l").await;
     assert!(output.out.trim().parse::<u32>().unwrap() < 10, "{}", output.out);
     for refused in [
@@ -518,7 +536,7 @@ async fn user_data_runs_once_and_the_console_shows_the_host_keys() {
     spec.metadata.insert("instance-id".to_owned(), "i-data".to_owned());
     let (machine, _notes) = world.boot(spec.clone()).await;
     let deadline = Instant::now() + Duration::from_secs(10);
-    while !String::from_utf8_lossy(&machine.console()).contains("cloud-init: user data finished") {
+    while !String::from_utf8_lossy(&machine.console()).contains(" login: ") {
         assert!(Instant::now() < deadline, "{}", String::from_utf8_lossy(&machine.console()));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
@@ -709,5 +727,92 @@ async fn the_hosts_own_package_manager_works_where_it_belongs() {
     let output =
         world.ssh(&machine, "dpkg -s tiny | grep Status; stat -c %u /opt/tiny/file; command -v yum").await;
     assert_eq!(output.out, "Status: install ok installed\n42\n", "{}", output.err);
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn a_cloud_config_gives_host_keys_files_and_users_before_anybody_gets_in() {
+    let Some(world) = World::new().await else { return };
+    let key = russh::keys::PrivateKey::random(&mut rand::rng(), russh::keys::Algorithm::Ed25519).unwrap();
+    let private = key.to_openssh(russh::keys::ssh_key::LineEnding::LF).unwrap();
+    let indented: String = private.lines().map(|line| format!("    {line}\n")).collect();
+    let config = format!(
+        "#cloud-config\nssh_keys:\n  ed25519_private: |\n{indented}users:\n- default\n- name: ann\n  ssh_authorized_keys: [\"{}\"]\n\
+         write_files:\n- path: /etc/app/conf\n  permissions: '0640'\n  content: |\n    one\n    two\nruncmd:\n- [sh, -c, \"id -un >/root/ran\"]\npackages: [redis]\n",
+        world.public_key.trim()
+    );
+    let mut spec = world.spec("config");
+    spec.user_data = Some(config.into_bytes());
+    let (machine, mut notes) = world.boot(spec.clone()).await;
+    let known = world.path("known");
+    let port = machine.address().port();
+    let public = key.public_key().to_openssh().unwrap();
+    std::fs::write(&known, format!("[127.0.0.1]:{port} {public}\n")).unwrap();
+    let known = format!("UserKnownHostsFile={}", known.display());
+    let options = ["-o", "StrictHostKeyChecking=yes", "-o", &known];
+    let script = "cat /etc/app/conf /root/ran; stat -c %a /etc/app/conf";
+    let output = world.ssh_with(&machine, &options, script, b"").await;
+    assert_eq!((output.status, output.out.as_str()), (Some(0), "one\ntwo\nroot\n640\n"), "{}", output.err);
+    let mut ssh = world.client("ssh", "-p", machine.address());
+    ssh.args(["ann@127.0.0.1", "id -un; pwd"]);
+    let output = run(ssh, b"").await;
+    let name = if as_root() { "ann" } else { "root" };
+    assert_eq!(output.out, format!("{name}\n/home/ann\n"), "{}", output.err);
+    assert_eq!(notes.recv().await.unwrap(), "`packages` of the cloud-config is not simulated");
+    // A restart keeps the host key, and does nothing twice.
+    machine.stop(false).await;
+    drop(machine);
+    let (machine, _notes) = world.boot(spec).await;
+    let console = String::from_utf8_lossy(&machine.console()).into_owned();
+    assert!(!console.contains("`packages`"), "{console}");
+    std::fs::write(world.path("known"), format!("[127.0.0.1]:{} {public}\n", machine.address().port()))
+        .unwrap();
+    assert_eq!(world.ssh_with(&machine, &options, "echo in", b"").await.out, "in\n");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn an_image_keeps_the_keys_that_were_left_in_it() {
+    let Some(world) = World::new().await else { return };
+    let (machine, _notes) = world.boot(world.spec("left")).await;
+    assert_eq!(world.ssh(&machine, "cat ~/.ssh/authorized_keys").await.out.trim(), world.public_key.trim());
+    machine.stop(false).await;
+    machine.capture(&world.path("with")).await.unwrap();
+    machine.destroy().await;
+
+    let other = russh::keys::PrivateKey::random(&mut rand::rng(), russh::keys::Algorithm::Ed25519).unwrap();
+    let other = other.public_key().to_openssh().unwrap();
+    let mut spec = world.spec("next");
+    spec.image_layers = vec![world.path("with")];
+    spec.authorized_keys = vec![other.clone()];
+    let (machine, _notes) = world.boot(spec.clone()).await;
+    // The key of the machine that the image was made of still opens it.
+    let lines = world.ssh(&machine, "cat ~/.ssh/authorized_keys").await.out;
+    assert_eq!(lines, format!("{}\n{}\n", world.public_key.trim(), other.trim()));
+    // One that is unbound goes with the next start; whoever takes his own away locks himself out.
+    machine.stop(false).await;
+    drop(machine);
+    spec.authorized_keys = Vec::new();
+    let (machine, _notes) = world.boot(spec).await;
+    let output = world.ssh(&machine, "cat ~/.ssh/authorized_keys; rm ~/.ssh/authorized_keys").await;
+    assert_eq!(output.out, format!("{}\n", world.public_key.trim()));
+    assert_eq!(world.ssh(&machine, "true").await.status, Some(255));
+    let console = String::from_utf8_lossy(&machine.console()).into_owned();
+    assert!(console.contains("sshd: Failed publickey for root from 127.0.0.1"), "{console}");
+    machine.destroy().await;
+}
+
+#[tokio::test]
+async fn a_closed_gate_answers_nothing() {
+    let Some(world) = World::new().await else { return };
+    let open = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let mut spec = world.spec("gate");
+    let asked = open.clone();
+    spec.gate = Gate::new(move |_| asked.load(std::sync::atomic::Ordering::Relaxed));
+    let (machine, _notes) = world.boot(spec).await;
+    let refused = world.ssh_with(&machine, &["-o", "ConnectTimeout=1"], "true", b"").await;
+    assert!(refused.err.contains("timed out"), "{}", refused.err);
+    open.store(true, std::sync::atomic::Ordering::Relaxed);
+    assert_eq!(world.ssh(&machine, "echo in").await.out, "in\n");
     machine.destroy().await;
 }

@@ -84,14 +84,14 @@ pub struct Cx<'a> {
     pub uid: String,
     /// Who calls, as a resource name.
     pub arn: String,
-    /// The region named by the call, or by the host it was sent to.
-    pub region: Option<String>,
     /// Who calls.
     pub identity: Identity,
     /// What the call may do at most, where its key was asked for with such a policy.
     pub session_policy: Option<String>,
     /// The address the call comes from.
     pub source: IpAddr,
+    /// The region named by the call, or by the host it was sent to.
+    pub region: Option<String>,
     /// How addresses are given out.
     pub addresses: AddressMode,
     /// What a fault rule makes of this call.

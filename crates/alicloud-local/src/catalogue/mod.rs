@@ -105,6 +105,11 @@ pub fn regions() -> &'static [Region] {
     &REGIONS
 }
 
+/// Returns the region that stands first.
+pub fn first_region() -> Option<&'static Region> {
+    REGIONS.first()
+}
+
 /// Returns a region.
 pub fn region(id: &str) -> Option<&'static Region> {
     REGIONS.iter().find(|region| region.id == id)

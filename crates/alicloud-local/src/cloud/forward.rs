@@ -5,10 +5,15 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-use super::Inner;
+use super::{Inner, Reach};
+use crate::instance::silence;
 use crate::note::Note;
+
+/// How many callers of an address that get no answer are kept at once; each beyond them is turned away.
+const SILENT: usize = 64;
 
 /// The addresses that lead somewhere.
 #[derive(Default)]
@@ -50,9 +55,25 @@ async fn serve(cloud: &Arc<Inner>, ip: IpAddr, port: u16, instance: &str, stop: 
             return;
         }
     };
-    while let Ok((mut from, _)) = listener.accept().await {
-        // Nothing there yet: the connection is closed, as one that is refused.
-        let Some(machine) = cloud.reach(instance) else { continue };
+    let silent = Arc::new(Semaphore::new(SILENT));
+    while let Ok((mut from, peer)) = listener.accept().await {
+        let machine = match cloud.reach_instance(instance, cloud.seen_as(peer.ip())) {
+            Reach::Open(machine) => machine,
+            // Nothing there yet: the connection is closed, as one that is refused.
+            Reach::Refused | Reach::Unknown => continue,
+            // The kernel has said hello for us; from here on nobody answers.
+            Reach::Dropped => {
+                let (stop, Ok(seat)) = (stop.clone(), Arc::clone(&silent).try_acquire_owned()) else { continue };
+                cloud.tasks.spawn(async move {
+                    let _seat = seat;
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = silence(from) => {}
+                    }
+                });
+                continue;
+            }
+        };
         let stop = stop.clone();
         cloud.tasks.spawn(async move {
             let through = async {

@@ -9,5 +9,6 @@ mod gateway;
 mod images;
 mod limits;
 mod market;
+mod metadata;
 mod refusals;
 mod world;

@@ -1,5 +1,7 @@
 //! Security groups and their rules.
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
@@ -245,9 +247,9 @@ fn delete(cx: &mut Cx<'_>) -> Answer {
     Ok(json!({}))
 }
 
-/// Returns whether an instance's groups let TCP in to a port from anywhere at all. What address a caller has, as the
-/// cloud would see it, cannot be known on one machine, so ranges of addresses are not compared.
-pub fn lets_in(account: &Account, instance: &Instance, port: u16) -> bool {
+/// Returns whether an instance's groups let TCP in to a port from an address. Rules that name another group are about
+/// its members, of which no caller here is one.
+pub fn lets_in(account: &Account, instance: &Instance, source: IpAddr, port: u16) -> bool {
     let covers = |rule: &Rule| {
         let bounds: Option<Vec<i32>> = rule.ports.split('/').map(|bound| bound.parse().ok()).collect();
         match bounds.as_deref() {
@@ -261,11 +263,11 @@ pub fn lets_in(account: &Account, instance: &Instance, port: u16) -> bool {
         .iter()
         .filter_map(|id| account.security_groups.get(id))
         .flat_map(|group| &group.rules)
-        .filter(|rule| rule.direction == Direction::Ingress && !rule.cidr.is_empty())
+        .filter(|rule| rule.direction == Direction::Ingress)
+        .filter(|rule| rule.cidr.parse::<IpNet>().is_ok_and(|block| block.contains(&source)))
         .filter(|rule| (rule.protocol == "TCP" || rule.protocol == "ALL") && covers(rule))
         .collect();
-    // Among rules of the same priority those that drop come first; one that drops only some addresses decides nothing.
+    // Among rules of the same priority those that drop come first.
     rules.sort_by_key(|rule| (rule.priority, rule.policy == "Accept"));
-    let decided = rules.iter().find(|rule| rule.policy == "Accept" || rule.cidr == "0.0.0.0/0");
-    decided.is_some_and(|rule| rule.policy == "Accept")
+    rules.first().is_some_and(|rule| rule.policy == "Accept")
 }

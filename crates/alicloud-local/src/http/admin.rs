@@ -24,6 +24,7 @@ pub fn router() -> Router<Arc<Inner>> {
         .route("/faults", get(faults).post(add_faults).delete(clear_faults))
         .route("/inventory", get(inventory))
         .route("/calls", get(calls))
+        .route("/address", get(address))
         .route("/interrupt", post(interrupt))
         .route("/clock", get(clock).post(step_clock))
         .layer(middleware::from_fn(from_this_machine))
@@ -70,6 +71,11 @@ async fn inventory(Shared(cloud): Shared<Arc<Inner>>) -> Json<InventorySnapshot>
 
 async fn calls(Shared(cloud): Shared<Arc<Inner>>) -> Json<Vec<CallRecord>> {
     Json(cloud.calls())
+}
+
+/// The caller's address as security groups see it, and nothing else: what "what is my address" services answer.
+async fn address(Shared(cloud): Shared<Arc<Inner>>, ConnectInfo(peer): ConnectInfo<Peer>) -> String {
+    cloud.seen_as(peer.address.ip()).to_string()
 }
 
 async fn clock(Shared(cloud): Shared<Arc<Inner>>) -> Json<Value> {

@@ -4,12 +4,14 @@ mod admin;
 mod answer;
 mod connection;
 mod gateway;
+mod metadata;
 mod rate;
 mod request;
 mod signature;
 
 pub use connection::{Connections, Peer};
 pub use gateway::router;
+pub use metadata::router as metadata;
 pub use rate::Rates;
 pub use signature::Nonces;
 #[cfg(test)]

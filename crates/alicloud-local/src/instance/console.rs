@@ -52,8 +52,8 @@ impl Console {
         self.kernel(&format!("{name}: {line}"));
     }
 
-    /// Appends what is seen of a boot, from the kernel to the prompt; time counts from here.
-    pub fn boot(&mut self, spec: &MachineSpec, remarks: &[String], host_keys: &[PrivateKey]) {
+    /// Appends what is seen of a boot; time counts from here.
+    pub fn boot(&mut self, spec: &MachineSpec, remarks: &[String]) {
         self.booted = Instant::now();
         let platform = &spec.platform;
         self.kernel(&format!("Linux version {} (simulated; the kernel is the host's)", release()));
@@ -64,14 +64,14 @@ impl Console {
         }
         self.kernel("systemd[1]: (simulated) Reached target Basic System.");
         self.kernel(&format!("systemd[1]: (simulated) Set hostname to <{}>.", spec.hostname));
+    }
+
+    /// Appends the host keys and the prompt: from here on the machine lets in.
+    pub fn ready(&mut self, spec: &MachineSpec, host_keys: &[PrivateKey]) {
         match keys::console_blocks(host_keys) {
             Ok(blocks) => self.print(blocks.as_bytes()),
             Err(error) => self.kernel(&format!("machine: the host keys cannot be shown: {error}")),
         }
-    }
-
-    /// Appends the prompt: from here on the machine lets in.
-    pub fn ready(&mut self, spec: &MachineSpec) {
         self.service("cloud-init", "Cloud-init finished; the SSH server listens.");
         let platform = &spec.platform;
         self.print(

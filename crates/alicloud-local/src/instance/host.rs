@@ -146,6 +146,9 @@ impl MachineHost {
                 runtime.push(super::helper::wire::RuntimeFile { path, text: text.clone(), program: false });
             }
         }
+        if let Some(url) = &spec.metadata_url {
+            runtime.extend(simulated::metadata_files(url));
+        }
         // A real machine gives its services 90 s; on its own clock.
         let grace_ms = (90_000.0 / spec.speed.max(1.0)).clamp(200.0, 5_000.0) as u64;
         Ok(InitRequest {

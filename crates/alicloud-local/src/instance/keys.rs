@@ -1,5 +1,5 @@
-//! A machine's SSH host keys: made at its first boot, kept in its private folder on the host (the
-//! guest and its images never hold them), shown on the console the way cloud-init shows them.
+//! A machine's SSH host keys: given by its user data or made at its first boot, kept in its private
+//! folder on the host (the guest and its images hold none but those that a script wrote), shown on the console the way cloud-init shows them.
 
 use std::fs;
 use std::io::Write;
@@ -16,33 +16,100 @@ use super::spec::MachineError;
 const KINDS: [(&str, Algorithm); 2] =
     [("ed25519", Algorithm::Ed25519), ("ecdsa", Algorithm::Ecdsa { curve: EcdsaCurve::NistP256 })];
 
-/// Returns the keys in the folder, and whether they were made just now.
-pub(crate) fn load_or_make(dir: &Path, hostname: &str) -> Result<(Vec<PrivateKey>, bool), MachineError> {
+/// The kinds of keys that may be in the folder.
+const NAMES: [&str; 3] = ["ed25519", "ecdsa", "rsa"];
+
+/// Returns the keys in the folder, and whether they were put there just now: those given, by kind, if there are any
+/// (in OpenSSH's or in PEM's form), else fresh ones.
+pub(crate) fn load_or_make(
+    dir: &Path,
+    hostname: &str,
+    given: &[(String, String)],
+) -> Result<(Vec<PrivateKey>, bool), MachineError> {
+    let found = load(dir)?;
+    if !found.is_empty() {
+        return Ok((found, false));
+    }
+    let mut keys: Vec<PrivateKey> =
+        given.iter().filter_map(|(_, text)| russh::keys::decode_secret_key(text, None).ok()).collect();
+    if keys.is_empty() {
+        for (_, algorithm) in KINDS {
+            let mut key = PrivateKey::random(&mut rand::rng(), algorithm).map_err(MachineError::Keys)?;
+            key.set_comment(format!("root@{hostname}"));
+            keys.push(key);
+        }
+    }
+    replace(dir, &keys)?;
+    Ok((keys, true))
+}
+
+fn load(dir: &Path) -> Result<Vec<PrivateKey>, MachineError> {
+    let mut keys = Vec::new();
+    for name in NAMES {
+        let path = dir.join("host_keys").join(name);
+        match fs::read_to_string(&path) {
+            Ok(text) => keys.push(PrivateKey::from_openssh(text).map_err(MachineError::Keys)?),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(MachineError::file("read the host key", &path)(error)),
+        }
+    }
+    Ok(keys)
+}
+
+/// Puts keys into the folder in place of those that are there.
+pub(crate) fn replace(dir: &Path, keys: &[PrivateKey]) -> Result<(), MachineError> {
     let dir = dir.join("host_keys");
     fs::create_dir_all(&dir).map_err(MachineError::file("create", &dir))?;
-    let mut keys = Vec::new();
-    let mut made = false;
-    for (name, algorithm) in KINDS {
+    for name in NAMES {
         let path = dir.join(name);
-        if path.exists() {
-            let text = fs::read_to_string(&path).map_err(MachineError::file("read the host key", &path))?;
-            keys.push(PrivateKey::from_openssh(text).map_err(MachineError::Keys)?);
-            continue;
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(MachineError::file("remove the host key", &path)(error));
+            }
+            _ => {}
         }
-        let mut key = PrivateKey::random(&mut rand::rng(), algorithm).map_err(MachineError::Keys)?;
-        key.set_comment(format!("root@{hostname}"));
+    }
+    for key in keys {
+        let path = dir.join(kind(key));
         let text = key.to_openssh(LineEnding::LF).map_err(MachineError::Keys)?;
         fs::OpenOptions::new()
             .write(true)
-            .create_new(true)
+            .create(true)
+            .truncate(true)
             .mode(0o600)
             .open(&path)
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .map_err(MachineError::file("write the host key", &path))?;
-        keys.push(key);
-        made = true;
     }
-    Ok((keys, made))
+    Ok(())
+}
+
+fn kind(key: &PrivateKey) -> &'static str {
+    match key.algorithm() {
+        Algorithm::Ecdsa { .. } => "ecdsa",
+        Algorithm::Rsa { .. } => "rsa",
+        _ => "ed25519",
+    }
+}
+
+/// Returns the size of a key in bits, of an RSA key by the length of its modulus, which stands last.
+fn bits(key: &PrivateKey) -> usize {
+    match (key.algorithm(), key.public_key().to_bytes()) {
+        (Algorithm::Rsa { .. }, Ok(bytes)) => {
+            let number =
+                |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?) as usize);
+            // Name, exponent, modulus, each with its length in front; the modulus has a zero before it.
+            let second = number(0).map(|length| 4 + length);
+            let third = second.and_then(|at| Some(at + 4 + number(at)?));
+            third.and_then(number).map_or(0, |length| length.saturating_sub(1) * 8)
+        }
+        (Algorithm::Ecdsa { curve }, _) => match curve {
+            EcdsaCurve::NistP256 => 256,
+            EcdsaCurve::NistP384 => 384,
+            EcdsaCurve::NistP521 => 521,
+        },
+        _ => 256,
+    }
 }
 
 /// Returns cloud-init's two blocks.
@@ -51,10 +118,7 @@ pub(crate) fn console_blocks(keys: &[PrivateKey]) -> Result<String, ssh_key::Err
     let mut text =
         format!("<14>cloud-init: {line}\n<14>cloud-init: -----BEGIN SSH HOST KEY FINGERPRINTS-----\n");
     for key in keys {
-        let (bits, kind) = match key.algorithm() {
-            Algorithm::Ecdsa { .. } => (256, "ECDSA"),
-            _ => (256, "ED25519"),
-        };
+        let (bits, kind) = (bits(key), kind(key).to_ascii_uppercase());
         let comment = key.comment().as_str_lossy().to_owned();
         text.push_str(&format!(
             "<14>cloud-init: {bits} {} {comment} ({kind})\n",
@@ -82,4 +146,9 @@ pub(crate) fn authorized(lines: &[String]) -> Result<Vec<PublicKey>, MachineErro
         .filter(|line| !line.is_empty() && !line.starts_with('#'))
         .map(|line| PublicKey::from_openssh(line).map_err(MachineError::Keys))
         .collect()
+}
+
+/// Reads the keys of an `authorized_keys` file as a log-in does: a line that cannot be read lets nobody in.
+pub(crate) fn readable(text: &str) -> Vec<PublicKey> {
+    text.lines().filter_map(|line| authorized(&[line.to_owned()]).ok()).flatten().collect()
 }

@@ -6,17 +6,19 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
-use russh::keys::{PrivateKey, PublicKey};
+use russh::keys::PrivateKey;
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::console::Console;
-use super::helper::wire::{End, EnterRequest, InitReport, InitRequest, Task};
+use super::first_boot::come_up;
+use super::helper::wire::{End, InitReport, InitRequest};
 use super::host::MachineHost;
 use super::sandbox::{Live, Sandbox};
 use super::spec::{MachineError, MachineSpec};
-use super::{keys, process, ssh, tree};
+use super::user_data::{self, Plan};
+use super::{keys, tree};
 
 /// Marks a captured layer that has to be copied before it can be used, since it lies where there
 /// can be no whiteouts.
@@ -37,9 +39,10 @@ pub(crate) enum State {
 pub(crate) struct Shared {
     pub host: MachineHost,
     pub spec: MachineSpec,
-    pub host_keys: Vec<PrivateKey>,
+    /// What the user data says.
+    pub plan: Plan,
+    host_keys: RwLock<Vec<PrivateKey>>,
     pub state: watch::Sender<State>,
-    pub authorized: RwLock<Vec<PublicKey>>,
     notes: mpsc::Sender<String>,
     console: Mutex<Console>,
 }
@@ -58,13 +61,23 @@ impl Shared {
 
     /// Tells the server what is simulated. Notes are for people: one that finds the queue full is
     /// on the console still.
-    fn note(&self, text: String) {
+    pub fn note(&self, text: String) {
         self.console().service("simulated", &text);
         let _ = self.notes.try_send(text);
     }
 
-    pub fn authorized_keys(&self) -> Vec<PublicKey> {
-        self.authorized.read().unwrap_or_else(PoisonError::into_inner).clone()
+    pub fn host_keys(&self) -> Vec<PrivateKey> {
+        self.host_keys.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_host_keys(&self, keys: Vec<PrivateKey>) {
+        *self.host_keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
+    }
+
+    /// What every program of the guest finds in its environment besides the usual.
+    pub fn environment(&self) -> Vec<(String, String)> {
+        let url = self.spec.metadata_url.iter();
+        url.map(|url| ("ALICLOUD_METADATA_ENDPOINT".to_owned(), url.clone())).collect()
     }
 }
 
@@ -104,15 +117,16 @@ impl Machine {
         spec: MachineSpec,
         notes: mpsc::Sender<String>,
     ) -> Result<Machine, MachineError> {
-        let authorized = RwLock::new(keys::authorized(&spec.authorized_keys)?);
+        keys::authorized(&spec.authorized_keys)?;
+        let plan = spec.user_data.as_deref().map(user_data::plan).unwrap_or_default();
         let listener = TcpListener::bind(spec.listen).await;
         let listener = listener.map_err(|source| MachineError::Listen { address: spec.listen, source })?;
         let address =
             listener.local_addr().map_err(|source| MachineError::Listen { address: spec.listen, source })?;
-        let (prepare_host, prepare_spec) = (host.clone(), spec.clone());
+        let (prepare_host, prepare_spec, given) = (host.clone(), spec.clone(), plan.host_keys.clone());
         let (request, host_keys, first_boot) = off_the_runtime(move || {
             let request = prepare_host.prepare(&prepare_spec)?;
-            let (keys, made) = keys::load_or_make(&prepare_spec.dir, &prepare_spec.hostname)?;
+            let (keys, made) = keys::load_or_make(&prepare_spec.dir, &prepare_spec.hostname, &given)?;
             Ok((request, keys, made))
         })
         .await?;
@@ -120,9 +134,9 @@ impl Machine {
         let shared = Arc::new(Shared {
             host,
             spec,
-            host_keys,
+            plan,
+            host_keys: RwLock::new(host_keys),
             state: watch::Sender::new(State::Running(sandbox.live)),
-            authorized,
             notes,
             console: Mutex::default(),
         });
@@ -145,13 +159,6 @@ impl Machine {
     /// Returns the last part of what was printed on the console, and for how long nothing was.
     pub(crate) fn read_console(&self) -> (Vec<u8>, Duration) {
         self.shared.console().read()
-    }
-
-    /// Replaces the keys that may log in; those that cannot be read are left out. Connections that
-    /// exist stay.
-    pub async fn set_authorized_keys(&self, lines: Vec<String>) {
-        let keys = lines.into_iter().filter_map(|line| keys::authorized(&[line]).ok()).flatten().collect();
-        *self.shared.authorized.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// Stops the guest and waits for it: SIGTERM and some time for its processes, or at once.
@@ -238,12 +245,11 @@ impl Driver {
         loop {
             let connections = CancellationToken::new();
             let whole_run = connections.clone().drop_guard();
-            self.announce(&sandbox);
+            self.shared.console().boot(&self.shared.spec, &sandbox.remarks);
             if let Some(listener) = listener.take() {
-                tokio::spawn(ssh::serve(self.shared.clone(), listener, connections.clone()));
-            }
-            if std::mem::take(&mut first_boot) {
-                tokio::spawn(run_user_data(self.shared.clone(), sandbox.live, connections.clone()));
+                let first = std::mem::take(&mut first_boot);
+                let shared = self.shared.clone();
+                tokio::spawn(come_up(shared, sandbox.live, listener, first, connections.clone()));
             }
             let over = self.watch(&mut sandbox, &connections).await;
             self.shared.state.send_replace(State::Ending);
@@ -273,13 +279,6 @@ impl Driver {
                 }
             }
         }
-    }
-
-    fn announce(&self, sandbox: &Sandbox) {
-        let shared = &self.shared;
-        let mut console = shared.console();
-        console.boot(&shared.spec, &sandbox.remarks, &shared.host_keys);
-        console.ready(&shared.spec);
     }
 
     /// Forwards notes and orders until the guest has ended.
@@ -346,35 +345,5 @@ impl Driver {
                 None
             }
         }
-    }
-}
-
-/// Does what cloud-init does with user data: a script runs once, as root, on the first boot.
-async fn run_user_data(shared: Arc<Shared>, live: Live, cancel: CancellationToken) {
-    let Some(data) = shared.spec.user_data.clone().filter(|data| !data.is_empty()) else { return };
-    if !data.starts_with(b"#!") {
-        let kind = String::from_utf8_lossy(data.split(|&byte| byte == b'\n').next().unwrap_or_default())
-            .into_owned();
-        shared.note(format!("user data that begins with `{kind}` is not executed; only `#!` scripts are"));
-        return;
-    }
-    let request = EnterRequest {
-        keeper: live.keeper,
-        all_ids: live.all_ids,
-        user: "root".to_owned(),
-        environment: Vec::new(),
-        task: Task::Script(data),
-        terminal: false,
-    };
-    let printed = shared.clone();
-    let run =
-        process::run_to_console(shared.host.helper(), &request, move |bytes| printed.console().print(bytes));
-    tokio::select! {
-        () = cancel.cancelled() => {}
-        result = run => match result {
-            Ok(status) if status.success() => shared.console().service("cloud-init", "user data finished"),
-            Ok(status) => shared.console().service("cloud-init", &format!("user data failed: {status}")),
-            Err(error) => shared.console().service("cloud-init", &format!("user data failed: {error}")),
-        },
     }
 }

@@ -7,6 +7,7 @@
 //! | `host`, `base` | whether sandboxes work here; the lowest layers of guests |
 //! | `machine`, `sandbox` | a machine's life: boot, reboot, stop, capture, destroy |
 //! | `console` | what it writes meanwhile |
+//! | `first_boot`, `user_data`, `yaml` | cloud-init's part: keys, users, files, scripts |
 //! | `ssh/`, `process`, `keys` | the SSH server; processes on its channels; host keys |
 //! | `simulated`, `data/` | the programs that are played |
 //! | `helper/` | this program executed again: namespaces, mounts, the file servers |
@@ -38,6 +39,7 @@
 
 mod base;
 mod console;
+mod first_boot;
 mod helper;
 mod host;
 mod keys;
@@ -49,8 +51,11 @@ mod spec;
 mod ssh;
 mod sys;
 mod tree;
+mod user_data;
+mod yaml;
 
 pub use helper::helper_main;
 pub use host::MachineHost;
 pub use machine::Machine;
-pub use spec::{HelperProgram, MachineError, MachineSpec, NoSandbox, Platform};
+pub(crate) use ssh::silence;
+pub use spec::{Gate, HelperProgram, MachineError, MachineSpec, NoSandbox, Platform};

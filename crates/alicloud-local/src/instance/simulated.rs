@@ -36,6 +36,7 @@ const SCRIPTS: &[(&[&str], &str, bool)] = &[
 
 const PACKAGE_MANAGER: &str = include_str!("data/package_manager.sh");
 const SUDO: &str = include_str!("data/sudo.sh");
+const METADATA: &str = include_str!("data/metadata.sh");
 const LIBRARY: &str = include_str!("data/library.sh");
 
 /// One simulated program.
@@ -121,5 +122,16 @@ pub(crate) fn runtime_files(platform: &Platform, all_ids: bool, speed: f64) -> V
             program: true,
         });
     }
+    files
+}
+
+/// Returns the files that lead to a machine's own part of the metadata service: its address, and programs in front of
+/// the host's own that know it.
+pub(crate) fn metadata_files(url: &str) -> Vec<RuntimeFile> {
+    let file = |path: &str, text: String, program| RuntimeFile { path: PathBuf::from(path), text, program };
+    let programs = ["curl", "wget"].into_iter().filter(|name| Path::new("/usr/bin").join(name).exists());
+    let mut files: Vec<RuntimeFile> =
+        programs.map(|name| file(&format!("bin/{name}"), METADATA.to_owned(), true)).collect();
+    files.push(file("metadata/url", format!("{url}\n"), false));
     files
 }

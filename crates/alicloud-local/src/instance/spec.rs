@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// How to start this program again as the instance helper: `path args… <subcommand>`. The
 /// subcommand's words go to [`super::helper_main`].
@@ -71,6 +72,32 @@ impl Platform {
     }
 }
 
+/// Who may connect to a machine's SSH server, by the address of the caller. It is asked for each connection.
+#[derive(Clone)]
+pub struct Gate(Arc<dyn Fn(IpAddr) -> bool + Send + Sync>);
+
+impl Gate {
+    /// A gate that lets in whom `admits` says yes to.
+    pub fn new(admits: impl Fn(IpAddr) -> bool + Send + Sync + 'static) -> Gate {
+        Gate(Arc::new(admits))
+    }
+
+    /// A gate that lets in everybody.
+    pub fn open() -> Gate {
+        Gate::new(|_| true)
+    }
+
+    pub(crate) fn admits(&self, address: IpAddr) -> bool {
+        (self.0)(address)
+    }
+}
+
+impl std::fmt::Debug for Gate {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Gate").finish_non_exhaustive()
+    }
+}
+
 /// Everything a machine needs to know of itself.
 #[derive(Clone, Debug)]
 pub struct MachineSpec {
@@ -85,11 +112,15 @@ pub struct MachineSpec {
     pub dir: PathBuf,
     /// What the guest claims to be.
     pub platform: Platform,
-    /// OpenSSH public key lines that may log in as any user of the guest.
+    /// Whom one logs in as: `root` or `ecs-user`.
+    pub login_user: String,
+    /// OpenSSH public key lines that are put into the `authorized_keys` of that user at a start. Whether a key lets in
+    /// is decided by that file, at the time of the log-in.
     pub authorized_keys: Vec<String>,
-    /// The password of every user; works only while no key is bound, as on the real cloud.
+    /// The password of that user; works only while no key is bound, as on the real cloud.
     pub password: Option<String>,
-    /// Decoded user data. A `#!` script runs once, as root, at the first boot.
+    /// Decoded user data, executed once, as root, at the first boot: a `#!` script, a `#cloud-config` with some keys
+    /// (`ssh_keys`, `ssh_authorized_keys`, `users`, `write_files`, `runcmd`), or a MIME message of these.
     pub user_data: Option<Vec<u8>>,
     /// The size of the system disk; what the guest writes beyond it fails with ENOSPC.
     pub disk_limit_bytes: Option<u64>,
@@ -99,6 +130,10 @@ pub struct MachineSpec {
     pub speed: f64,
     /// Facts shown to the guest below `/run/alicloud-local/metadata/`, by file name.
     pub metadata: BTreeMap<String, String>,
+    /// What `http://100.100.100.200` is for this machine: the beginning of its own addresses of the metadata service.
+    pub metadata_url: Option<String>,
+    /// Who may connect.
+    pub gate: Gate,
 }
 
 /// Why there can be no sandbox here, and what to do about it.

@@ -141,6 +141,9 @@ impl Host for FakeHost {
             .lock()
             .unwrap()
             .push(format!("boot on {layers} layers with {} keys", spec.authorized_keys.len()));
+        if let Some(url) = &spec.metadata_url {
+            self.log.lock().unwrap().push(format!("metadata at {url}"));
+        }
         Ok(Arc::new(FakeGuest { spec, log: Arc::clone(&self.log) }))
     }
 }

@@ -151,6 +151,7 @@ fn tell(cx: &Invocation, cloud: &Cloud, addresses: AddressMode) -> Result<(), Fa
     for product in ["ECS", "VPC", "STS", "RAM"] {
         cx.ui.say(&format!("export ALICLOUD_{product}_ENDPOINT={endpoint}"))?;
     }
+    cx.ui.say(&format!("export ALICLOUD_METADATA_ENDPOINT={}", cloud.metadata_endpoint()))?;
     cx.ui.say(&format!("export ALICLOUD_ACCESS_KEY={key}"))?;
     cx.ui.say(&format!("export ALICLOUD_SECRET_KEY={secret}"))?;
     if let AddressMode::Loopback { port } = addresses

@@ -230,3 +230,59 @@ async fn an_instances_role_must_be_made_for_instances_and_be_one_that_may_be_pas
     assert_eq!(call(&ann, "RunInstances", &with("builder")).await.0, "OK");
     assert_eq!(call(&ann, "RunInstances", &with("idle")).await.0, "InvalidUser.PassRoleForbidden");
 }
+
+/// Signs a token as the provider of the test does.
+fn token(claims: &Value) -> String {
+    use base64::Engine as _;
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use hmac::{Hmac, KeyInit as _, Mac as _};
+    let text = format!(
+        "{}.{}",
+        URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256"}"#),
+        URL_SAFE_NO_PAD.encode(claims.to_string())
+    );
+    let mut mac = Hmac::<sha2::Sha256>::new_from_slice(b"shared").unwrap();
+    mac.update(text.as_bytes());
+    format!("{text}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+#[tokio::test]
+async fn a_token_of_a_provider_opens_a_role_without_a_signature() {
+    let provider = format!("acs:ram::{UID}:oidc-provider/ci");
+    let inventory = json!({
+        "uid": UID,
+        "oidc_providers": [{"name": "ci", "issuer": "https://ci.example", "client_ids": ["kiln"], "secret": "shared", "tokens": {"plain-token": "job"}}],
+        "roles": [{"name": "deployer", "trust": {"Version": "1", "Statement": [{"Effect": "Allow", "Action": "sts:AssumeRole",
+            "Principal": {"Federated": [provider]}, "Condition": {"StringEquals": {"oidc:aud": "kiln", "oidc:sub": "job"}}}]}},
+            {"name": "builder"}]
+    });
+    let world = World::with(&inventory.to_string(), None).await;
+    let asks = async |token: &str, role: &str| {
+        let mut url = reqwest::Url::parse(&world.client.endpoint).unwrap();
+        url.query_pairs_mut()
+            .extend_pairs([("Action", "AssumeRoleWithOIDC"), ("Version", "2015-04-01"), ("Format", "JSON")])
+            .extend_pairs([("OIDCProviderArn", provider.as_str()), ("OIDCToken", token)])
+            .extend_pairs([("RoleArn", arn(role).as_str()), ("RoleSessionName", "ci-1")]);
+        let answer: Value = world.client.http.post(url).send().await.unwrap().json().await.unwrap();
+        (answer["Code"].as_str().unwrap_or("OK").to_owned(), answer)
+    };
+    // 2026-01-02T03:04:00Z is 1767323040.
+    let claims = json!({"iss": "https://ci.example", "aud": ["kiln"], "sub": "job", "exp": 1_767_323_100, "iat": 1_767_323_000});
+    let good = token(&claims);
+    let (code, answer) = asks(&good, "deployer").await;
+    assert_eq!((code.as_str(), answer["OIDCTokenInfo"]["Subject"].as_str()), ("OK", Some("job")), "{answer}");
+    let (_, who) = call(&session(&world, &answer), "GetCallerIdentity", &[]).await;
+    assert_eq!(who["Arn"], format!("acs:ram::{UID}:assumed-role/deployer/ci-1"));
+    assert_eq!(asks("plain-token", "deployer").await.0, "OK");
+    assert_eq!(asks("other-token", "deployer").await.0, "AuthenticationFail.OIDCToken.Invalid");
+    assert_eq!(asks(&good, "builder").await.0, "AuthenticationFail.NoPermission");
+    let change = |field: &str, value: &str| {
+        let mut changed = claims.clone();
+        changed[field] = json!(value);
+        token(&changed)
+    };
+    assert_eq!(asks(&change("aud", "other"), "deployer").await.0, "AuthenticationFail.OIDCToken.Invalid");
+    assert_eq!(asks(&change("sub", "other"), "deployer").await.0, "AuthenticationFail.NoPermission");
+    world.pass(60).await;
+    assert_eq!(asks(&good, "deployer").await.0, "AuthenticationFail.OIDCToken.Expired");
+}

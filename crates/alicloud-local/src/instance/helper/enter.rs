@@ -5,7 +5,7 @@
 
 use std::ffi::OsStr;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
@@ -20,7 +20,7 @@ use nix::unistd::{ForkResult, Gid, Pid, Uid, getpid, setgid, setgroups, setsid, 
 
 use super::init::{Doing, Failure};
 use super::wire::{CANNOT_ENTER, EnterRequest, NO_SUCH_USER, Task, read_framed};
-use super::{Raw, scp, sftp};
+use super::{Raw, configure, scp, sftp};
 use crate::instance::sys;
 
 /// Where the simulated programs come first.
@@ -126,7 +126,7 @@ pub(super) struct Account {
     pub shell: PathBuf,
 }
 
-fn account(name: &str) -> Option<Account> {
+pub(super) fn account(name: &str) -> Option<Account> {
     let text = fs::read_to_string("/etc/passwd").ok()?;
     text.lines().find_map(|line| {
         let fields: Vec<&str> = line.split(':').collect();
@@ -164,8 +164,19 @@ fn inside(request: &EnterRequest) -> Result<i32, Failure> {
     let Some(account) = account(&request.user) else {
         return Ok(NO_SUCH_USER);
     };
-    if let Task::LookUp = request.task {
-        return Ok(0);
+    match &request.task {
+        Task::LookUp => {
+            let keys = fs::File::open(configure::authorized_keys(&account));
+            let read = keys.and_then(|keys| std::io::copy(&mut keys.take(KEYS_MAX), &mut Raw(1)));
+            // A user without such a file has no keys.
+            return Ok(read.map_or(0, |_| 0));
+        }
+        Task::Configure(wanted) => {
+            sys::limit_capabilities(FILE_SERVER).doing("limit the configuration")?;
+            return Ok(configure::run(wanted, request.all_ids));
+        }
+        Task::HostKeys => return Ok(host_keys()),
+        Task::Shell | Task::Command(_) | Task::Script(_) | Task::Sftp | Task::Scp(_) => {}
     }
     // The script is written while this is still root: the folder is root's.
     if let Task::Script(text) = &request.task {
@@ -185,8 +196,24 @@ fn inside(request: &EnterRequest) -> Result<i32, Failure> {
             sys::limit_capabilities(FILE_SERVER).doing("limit the file server")?;
             Ok(scp::serve(words, &account.shell))
         }
-        Task::LookUp => Ok(0),
+        Task::LookUp | Task::Configure(_) | Task::HostKeys => Ok(0),
         Task::Shell | Task::Command(_) | Task::Script(_) => Ok(execute(request, &account)),
+    }
+}
+
+/// The most that is read of a user's `authorized_keys`, and of a host key, in bytes.
+const KEYS_MAX: u64 = 64 * 1024;
+
+fn host_keys() -> i32 {
+    let read = |kind: &str| {
+        let mut text = String::new();
+        let file = fs::File::open(format!("/etc/ssh/ssh_host_{kind}_key")).ok()?;
+        file.take(KEYS_MAX).read_to_string(&mut text).ok().map(|_| text)
+    };
+    let keys: Vec<String> = ["ed25519", "ecdsa", "rsa"].into_iter().filter_map(read).collect();
+    match serde_json::to_writer(Raw(1), &keys) {
+        Ok(()) => 0,
+        Err(_) => 1,
     }
 }
 

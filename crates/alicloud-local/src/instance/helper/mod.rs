@@ -4,6 +4,7 @@
 //! `init` makes a sandbox and stays as its keeper; `enter` runs one thing in it. Both get a record
 //! on standard input (see [`wire`]) and take no other word.
 
+mod configure;
 mod enter;
 mod init;
 mod mounts;

@@ -119,8 +119,62 @@ pub enum Task {
     Sftp,
     /// The scp sink or source built into this program; the words after `scp`, unparsed.
     Scp(Vec<u8>),
-    /// Does nothing but tell by its status whether the user exists.
+    /// Tells by its status whether the user exists, and prints his `authorized_keys`.
     LookUp,
+    /// Writes what cloud-init writes at a boot.
+    Configure(Box<Configuration>),
+    /// Prints the private host keys that the guest holds, as a JSON list.
+    HostKeys,
+}
+
+/// What cloud-init writes at a boot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Configuration {
+    /// Whether host keys that an image brought along are deleted first.
+    pub delete_host_keys: bool,
+    /// Then users are added,
+    pub users: Vec<UserToAdd>,
+    /// files written,
+    pub files: Vec<FileToWrite>,
+    /// and keys.
+    pub keys: Vec<KeysOf>,
+}
+
+/// A user of the guest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct UserToAdd {
+    /// The name.
+    pub name: String,
+    /// The home folder, if not `/home/<name>`.
+    pub home: Option<String>,
+    /// The shell, if not `/bin/sh`.
+    pub shell: Option<String>,
+}
+
+/// A file of the guest.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FileToWrite {
+    /// Where.
+    pub path: PathBuf,
+    /// What.
+    pub content: Vec<u8>,
+    /// Its mode.
+    pub mode: u32,
+    /// Its owner, if not root.
+    pub owner: Option<String>,
+    /// Whether what is there stays.
+    pub append: bool,
+}
+
+/// Changes to a user's `authorized_keys`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct KeysOf {
+    /// Whose.
+    pub user: String,
+    /// Lines that are to be there.
+    pub add: Vec<String>,
+    /// Lines that are to be gone.
+    pub remove: Vec<String>,
 }
 
 /// The status of `enter` when the user does not exist.

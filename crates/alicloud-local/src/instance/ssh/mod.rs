@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use russh::server::Config;
 use russh::{MethodKind, MethodSet, Preferred, SshId, cipher, kex, mac};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
@@ -73,6 +73,13 @@ pub(super) async fn serve(machine: Arc<Shared>, listener: TcpListener, cancel: C
         let (machine, cancel) = (machine.clone(), cancel.clone());
         tokio::spawn(async move {
             let _seat = seat;
+            if !machine.spec.gate.admits(peer.ip()) {
+                tokio::select! {
+                    () = cancel.cancelled() => {}
+                    () = silence(stream) => {}
+                }
+                return;
+            }
             let config = Arc::new(config(&machine));
             let session = session::Session::new(machine, peer, local, cancel.clone());
             match russh::server::run_stream(config, Cuttable::new(stream, cancel), session).await {
@@ -87,12 +94,19 @@ pub(super) async fn serve(machine: Arc<Shared>, listener: TcpListener, cancel: C
     }
 }
 
+/// Keeps a connection as one whose packets are dropped: nothing is answered. The kernel has accepted it already, which
+/// is as near as one gets without rights over the host's network. It costs a descriptor until the caller gives up.
+pub(crate) async fn silence(mut stream: TcpStream) {
+    let mut ignored = [0; 512];
+    while let Ok(1..) = stream.read(&mut ignored).await {}
+}
+
 /// The methods on offer depend on what is bound just now: a key pair rules the password out, as
 /// on the real cloud.
 fn methods(machine: &Shared) -> MethodSet {
     let mut methods = MethodSet::empty();
     methods.push(MethodKind::PublicKey);
-    if machine.spec.password.is_some() && machine.authorized_keys().is_empty() {
+    if machine.spec.password.is_some() && machine.spec.authorized_keys.is_empty() {
         methods.push(MethodKind::Password);
         methods.push(MethodKind::KeyboardInteractive);
     }
@@ -106,7 +120,7 @@ fn config(machine: &Shared) -> Config {
         // The clients are on this machine and allowed to try; there is nothing to slow down.
         auth_rejection_time: Duration::from_millis(10),
         auth_rejection_time_initial: Some(Duration::ZERO),
-        keys: machine.host_keys.clone(),
+        keys: machine.host_keys(),
         max_auth_attempts: 20,
         // A long silent command is no reason to hang up.
         inactivity_timeout: None,

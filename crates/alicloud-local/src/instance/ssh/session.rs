@@ -15,7 +15,8 @@ use tokio_util::sync::CancellationToken;
 use super::channel::{Input, Opened};
 use crate::instance::helper::wire::{EnterRequest, Task};
 use crate::instance::machine::Shared;
-use crate::instance::process::{self, TerminalRequest};
+use crate::instance::process::TerminalRequest;
+use crate::instance::{first_boot, keys};
 
 /// What a client may set, as Debian's sshd has it.
 fn may_set(name: &str) -> bool {
@@ -23,6 +24,9 @@ fn may_set(name: &str) -> bool {
 }
 
 const PUBLIC_KEY: &str = "publickey";
+
+/// How many users a connection may ask for.
+const LOOK_UPS: usize = 8;
 
 /// Names a key without showing it: its kind and its fingerprint.
 fn described(key: &PublicKey) -> String {
@@ -38,6 +42,8 @@ pub(super) struct Session {
     local: SocketAddr,
     user: String,
     channels: HashMap<ChannelId, Opened>,
+    /// What the guest says of users who want in: their keys, or that there is no such user.
+    looked_up: HashMap<String, Option<Vec<PublicKey>>>,
     cancel: CancellationToken,
 }
 
@@ -48,17 +54,37 @@ impl Session {
         local: SocketAddr,
         cancel: CancellationToken,
     ) -> Session {
-        Session { machine, peer, local, user: String::new(), channels: HashMap::new(), cancel }
+        let (channels, looked_up) = (HashMap::new(), HashMap::new());
+        Session { machine, peer, local, user: String::new(), channels, looked_up, cancel }
     }
 
-    fn knows(&self, key: &PublicKey) -> bool {
+    /// Returns the keys that let a user in, as his file in the guest says it now; `None`: there is no such user.
+    async fn keys_of(&mut self, user: &str) -> Option<&[PublicKey]> {
+        if !self.looked_up.contains_key(user) {
+            // A client tries a few names at most; one that tries more is asked to come again.
+            if self.looked_up.len() >= LOOK_UPS {
+                return None;
+            }
+            let answer = match self.request(user, Task::LookUp) {
+                Some(request) => first_boot::ask(&self.machine, &request).await,
+                None => None,
+            };
+            let found = answer.map(|text| keys::readable(&String::from_utf8_lossy(&text)));
+            self.looked_up.insert(user.to_owned(), found);
+        }
+        self.looked_up.get(user)?.as_deref()
+    }
+
+    async fn knows(&mut self, user: &str, key: &PublicKey) -> bool {
         // The comment is not part of the key.
-        self.machine.authorized_keys().iter().any(|known| known.key_data() == key.key_data())
+        let known = self.keys_of(user).await.unwrap_or_default();
+        known.iter().any(|known| known.key_data() == key.key_data())
     }
 
-    fn password_fits(&self, password: &[u8]) -> bool {
+    fn password_fits(&self, user: &str, password: &[u8]) -> bool {
         // The attempt is made by a process on this machine; how long a comparison takes tells it nothing new.
-        self.machine.authorized_keys().is_empty()
+        user == self.machine.spec.login_user
+            && self.machine.spec.authorized_keys.is_empty()
             && self.machine.spec.password.as_ref().is_some_and(|own| own.as_bytes() == password)
     }
 
@@ -76,15 +102,12 @@ impl Session {
 
     /// Lets in who has proved his right, if the guest has such a user.
     async fn let_in(&mut self, method: &str, user: &str, detail: &str) -> Auth {
-        let Some(request) = self.request(user, Task::LookUp) else { return self.refusal() };
-        match process::run_to_console(self.machine.host.helper(), &request, |_| {}).await {
-            Ok(status) if status.success() => {
-                user.clone_into(&mut self.user);
-                self.tell("Accepted", method, user, detail);
-                Auth::Accept
-            }
-            _ => self.refuse(method, &format!("invalid user {user}"), detail),
+        if self.keys_of(user).await.is_none() {
+            return self.refuse(method, &format!("invalid user {user}"), detail);
         }
+        user.clone_into(&mut self.user);
+        self.tell("Accepted", method, user, detail);
+        Auth::Accept
     }
 
     /// A method that failed may be tried again (the client has other keys, or a typing mistake).
@@ -98,7 +121,7 @@ impl Session {
             keeper: live.keeper,
             all_ids: live.all_ids,
             user: user.to_owned(),
-            environment: Vec::new(),
+            environment: self.machine.environment(),
             task,
             terminal: false,
         })
@@ -149,7 +172,7 @@ impl Handler for Session {
         user: &str,
         offer: PublicKeyOffer<'_>,
     ) -> Result<Auth, russh::Error> {
-        if self.knows(offer.public_key) {
+        if self.knows(user, offer.public_key).await {
             return Ok(Auth::Accept);
         }
         Ok(self.refuse(PUBLIC_KEY, user, &described(offer.public_key)))
@@ -157,7 +180,7 @@ impl Handler for Session {
 
     async fn auth_publickey(&mut self, user: &str, key: VerifiedPublicKey<'_>) -> Result<Auth, russh::Error> {
         let detail = described(key.public_key);
-        Ok(if self.knows(key.public_key) {
+        Ok(if self.knows(user, key.public_key).await {
             self.let_in(PUBLIC_KEY, user, &detail).await
         } else {
             self.refuse(PUBLIC_KEY, user, &detail)
@@ -165,7 +188,7 @@ impl Handler for Session {
     }
 
     async fn auth_password(&mut self, user: &str, password: &str) -> Result<Auth, russh::Error> {
-        Ok(if self.password_fits(password.as_bytes()) {
+        Ok(if self.password_fits(user, password.as_bytes()) {
             self.let_in("password", user, "").await
         } else {
             self.refuse("password", user, "")
@@ -188,7 +211,7 @@ impl Handler for Session {
         let answers: Vec<bytes::Bytes> = response.collect();
         let [password] = answers.as_slice() else { return Ok(self.refusal()) };
         let method = "keyboard-interactive/pam";
-        Ok(if self.password_fits(password) {
+        Ok(if self.password_fits(user, password) {
             self.let_in(method, user, "").await
         } else {
             self.refuse(method, user, "")
