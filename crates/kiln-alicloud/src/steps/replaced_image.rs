@@ -4,7 +4,7 @@
 //! a temporary name; when all is ready they change names, and the old one is deleted with the other clean-up. A build
 //! that fails gives the old image its name back.
 
-use alicloud_api::ecs::ModifyImageAttribute;
+use alicloud_api::ecs::{Image, ModifyImageAttribute};
 use kiln_core::error::Result;
 use kiln_core::event::EventKind;
 use kiln_core::ledger::Intent;
@@ -25,6 +25,8 @@ pub(crate) struct Replaced {
     pub region: String,
     pub id: String,
     pub name: String,
+    /// What it is made of.
+    pub snapshots: Vec<String>,
 }
 
 impl Replaced {
@@ -42,7 +44,7 @@ pub(crate) fn in_region<'a>(replaced: &'a [Replaced], region: &str) -> Option<&'
 /// Finds what will be replaced: in the build's region, and in those of copies that have a name.
 pub(crate) async fn find(site: &Site<'_>) -> Result<Vec<Replaced>> {
     let looked_up = site.cx.run.step("replaced-images", || look_up(site)).await?;
-    for Replaced { region, id, name } in &looked_up {
+    for Replaced { region, id, name, .. } in &looked_up {
         site.cx.events.say(format!("Deleting duplicated image and snapshot in {region}: {name}")).await;
         let text = format!("image `{id}` in `{region}` stays until the new one is ready");
         site.cx.events.emit(EventKind::Hint { text }).await;
@@ -63,10 +65,16 @@ async fn look_up(site: &Site<'_>) -> Result<Vec<Replaced>> {
             region: region.to_string(),
             id: image.image_id.to_string(),
             name: name.clone(),
+            snapshots: snapshots_of(&image),
         }))
     });
     let found = futures_util::future::try_join_all(looks).await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+fn snapshots_of(image: &Image) -> Vec<String> {
+    let ids = image.disk_device_mappings.iter().map(|disk| disk.snapshot_id.to_string());
+    ids.filter(|id| !id.is_empty()).collect()
 }
 
 /// Lets old and new images change names.
@@ -86,7 +94,7 @@ async fn swap_one(site: &Site<'_>, old: &Replaced, new: &Ready) -> Result<()> {
     place.insert(ORIGINAL_NAME.to_owned(), old.name.clone());
     place.insert(REPLACED_BY.to_owned(), new.held.id.clone());
     if site.plan.image.force_delete_snapshots {
-        place.insert(WITH_SNAPSHOTS.to_owned(), "yes".to_owned());
+        place.insert(WITH_SNAPSHOTS.to_owned(), old.snapshots.join(","));
     }
     let intent = Intent {
         kind: Kind::ReplacedImage.name().to_owned(),

@@ -15,7 +15,8 @@ pub(crate) const SHARED_BEFORE: &str = "shared_before";
 pub(crate) const ORIGINAL_NAME: &str = "original_name";
 /// Key of a replaced image's place: id of the image that takes its name.
 pub(crate) const REPLACED_BY: &str = "replaced_by";
-/// Key of a replaced image's place, set when its snapshots go with it.
+/// Key of a replaced image's place, set when its snapshots go with it: their ids, separated by commas. Nothing would name
+/// them if the clean-up were broken off between the image's deletion and theirs.
 pub(crate) const WITH_SNAPSHOTS: &str = "with_snapshots";
 
 /// An image, no longer shared, and perhaps the snapshots it is made of. They are read before the image goes, since
@@ -108,7 +109,11 @@ pub(super) async fn replaced(cloud: &Cloud, id: &str, resource: &Resource) -> Ap
     let place = &resource.intent.place;
     let text = |key: &str| place.get(key).map(String::as_str).unwrap_or_default();
     if find(cloud, text(REPLACED_BY)).await?.is_some() {
-        return image(cloud, id, place.contains_key(WITH_SNAPSHOTS)).await;
+        image(cloud, id, false).await?;
+        for id in text(WITH_SNAPSHOTS).split(',').filter(|id| !id.is_empty()) {
+            snapshot(cloud, id).await?;
+        }
+        return Ok(());
     }
     let request = ModifyImageAttribute {
         image_id: id.into(),
