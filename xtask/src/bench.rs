@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 
 use crate::machine::{cargo, check, find, install, root};
 use crate::measure::{Sample, in_turn, logged, median, once};
-use crate::peer::Cloud;
+use crate::peer::{PeerCloud, WRAPPER};
 
 /// Runs of each side where a run takes milliseconds.
 const RUNS: usize = 15;
@@ -29,6 +29,9 @@ pub fn run(names: &[String]) -> Result<ExitCode> {
         }
     };
     let packer = find("packer");
+    if names.first().is_some_and(|name| name == "scale") {
+        return crate::scale::run(&kiln, packer.is_some(), names.get(1..).unwrap_or_default());
+    }
     if !missing.is_empty() {
         println!("without the peer: {missing:?} is not installed; only our own figures follow");
     }
@@ -97,11 +100,14 @@ fn build(kiln: &Path, dir: &Path, template: &str, with_peer: bool) -> Result<()>
     if !with_peer {
         return Ok(());
     }
-    let cloud = Cloud::start(kiln, dir, 1.0)?;
+    let cloud = PeerCloud::start(kiln, dir, 1, 1.0, serde_json::json!({}))?;
     let arguments = ["build", "-color=false", template];
-    let theirs = logged(&mut cloud.packer(&arguments)?, &dir.join("packer.log"))?;
+    let mut packer = Command::new(WRAPPER);
+    cloud.packer(&mut packer, &arguments)?;
+    let theirs = logged(&mut packer, &dir.join("packer.log"))?;
     chain("packer 1.6.6", &theirs);
-    let ours = logged(&mut cloud.kiln(kiln, &arguments), &dir.join("kiln.log"))?;
+    let mut ours = Command::new(kiln);
+    let ours = logged(cloud.served.lead(ours.args(arguments)), &dir.join("kiln.log"))?;
     chain("kiln in the same cloud", &ours);
     println!("build, ratio of wall times: {:.3}", ours.wall.as_secs_f64() / theirs.wall.as_secs_f64());
     println!("where the time went: {}", dir.join("*.log").display());

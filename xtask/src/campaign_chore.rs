@@ -5,15 +5,24 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
 
-use anyhow::{Result, bail};
-use xtask::campaign::{Campaign, SCENARIOS, TROUBLES};
-use xtask::machine::{cargo, check, root};
+use anyhow::{Result, bail, ensure};
+use xtask::campaign::{Campaign, SCENARIOS, TROUBLES, compare};
+use xtask::machine::{cargo, check, install, root};
 
 /// A build waits about four fifths of its time.
 const BUILDS_A_CORE: usize = 4;
 
-/// Runs the campaign: all of it, or the builds and troubles named.
+/// Runs the campaign: all of it, or the builds and troubles named; with `--peer` a sample of it, beside the peer.
 pub fn run(names: &[String]) -> Result<ExitCode> {
+    if names.iter().any(|name| name == "--peer") {
+        let missing = install(&[("packer", "packer"), ("unshare", "util-linux")])?;
+        ensure!(
+            missing.is_empty(),
+            "without the peer there is nothing to compare with: {missing:?} is not installed"
+        );
+        print!("{}", compare(&program()?)?);
+        return Ok(ExitCode::SUCCESS);
+    }
     let known = |name: &str| {
         SCENARIOS.iter().any(|it| it.name == name) || TROUBLES.iter().any(|it| it.name() == name)
     };

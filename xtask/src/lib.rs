@@ -4,4 +4,5 @@
 
 pub mod campaign;
 pub mod machine;
+pub mod peer;
 pub mod served;

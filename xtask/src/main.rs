@@ -6,21 +6,23 @@ mod bench;
 mod campaign_chore;
 mod docs;
 mod measure;
-mod peer;
+mod scale;
 mod test;
 
 use std::process::ExitCode;
 
-use xtask::machine;
+use xtask::{machine, peer};
 
 const HELP: &str = "\
 usage: cargo xtask CHORE
 
   test [ARGS]   installs what the tests need where it may, then runs all of them (ARGS go to the test runner)
   bench [NAME]  measures against the peer in one run and prints ratios (all, or: version validate build)
+  bench scale [N…]
+                so many builds in one process (1 16 64 256 1000): time, memory, calls; the peer's beside the small ones
   campaign [NAME]
                 fails every call of some builds in every way, interrupts and kills them, and prints what was left (all,
-                or only the builds and troubles named)
+                or only the builds and troubles named; --peer: a sample, beside packer)
   docs          writes the generated parts of docs/ anew
   api-facts     writes anew which parameters the real API has, from the models of the official SDKs
 ";

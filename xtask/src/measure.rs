@@ -14,6 +14,8 @@ pub struct Sample {
     pub wall: Duration,
     /// Peak resident memory of the largest process, KiB.
     pub peak_kib: i64,
+    /// Processor time of the process and of what it started and waited for.
+    pub cpu: Duration,
 }
 
 /// Runs `command` to its end; a failure of it is an error, since its time means nothing then.
@@ -33,12 +35,12 @@ fn measured(command: &mut Command) -> Result<Sample> {
     let begun = Instant::now();
     let child = command.stdin(Stdio::null()).spawn();
     let child = child.with_context(|| format!("run {shown}"))?;
-    let (status, peak_kib) = wait(child.id())?;
+    let (status, peak_kib, cpu) = wait(child.id())?;
     let wall = begun.elapsed();
     if status != 0 {
         bail!("{shown} ended with status {status}");
     }
-    Ok(Sample { wall, peak_kib })
+    Ok(Sample { wall, peak_kib, cpu })
 }
 
 /// Measures `ours` and `peer` in turn, so that a drift of the machine hits both alike; one uncounted run of each first.
@@ -60,7 +62,7 @@ pub fn median(mut values: Vec<f64>) -> f64 {
 }
 
 #[expect(unsafe_code, reason = "the standard library does not tell a child's peak memory; wait4(2) does")]
-fn wait(pid: u32) -> Result<(i32, i64)> {
+fn wait(pid: u32) -> Result<(i32, i64, Duration)> {
     let mut status = 0;
     // SAFETY: rusage is plain data, for which all zeros are a value; wait4 writes to two live locals only.
     let (result, usage) = unsafe {
@@ -71,5 +73,9 @@ fn wait(pid: u32) -> Result<(i32, i64)> {
     if result < 0 {
         return Err(std::io::Error::last_os_error()).context("wait for a child");
     }
-    Ok((status, usage.ru_maxrss))
+    let time = |time: libc::timeval| {
+        let (seconds, micros) = (u64::try_from(time.tv_sec), u64::try_from(time.tv_usec));
+        Duration::from_secs(seconds.unwrap_or_default()) + Duration::from_micros(micros.unwrap_or_default())
+    };
+    Ok((status, usage.ru_maxrss, time(usage.ru_utime) + time(usage.ru_stime)))
 }

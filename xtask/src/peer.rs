@@ -4,83 +4,53 @@
 //! an `/etc/hosts` of its own in a mount namespace, and instances listen on port 22 of loopback addresses.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::Command;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
+use serde_json::Value;
 
 use crate::machine::find;
+use crate::served::{How, KEY, SECRET, Served};
 
-/// Where the cloud listens: not 127.0.0.1, whose port 80 may be somebody's.
-const CLOUD: &str = "127.80.0.1";
 /// The hosts it asks for cn-beijing. Before each call the location service, by https, which is refused here at once;
 /// then it does as the endpoint table of its library says. Without a name here a resolver would be asked each time.
 const HOSTS: [&str; 2] = ["ecs-cn-hangzhou.aliyuncs.com", "location-readonly.aliyuncs.com"];
 
-/// `kiln cloud serve` in a process of its own, ended when dropped.
-pub struct Cloud {
-    process: Child,
-    /// Held open: a program whose reader has gone leaves as well.
-    _stdout: BufReader<ChildStdout>,
+/// A cloud that packer finds, too.
+#[derive(Debug)]
+pub struct PeerCloud {
+    /// The cloud itself.
+    pub served: Served,
     hosts: PathBuf,
-    /// Key and secret of its account.
-    pub keys: (String, String),
 }
 
-impl Cloud {
-    /// Starts it; its clock runs `speed` times as fast as ours.
-    pub fn start(kiln: &Path, dir: &Path, speed: f64) -> Result<Cloud> {
+impl PeerCloud {
+    /// Starts it; its clock runs `speed` times as fast as ours. Clouds side by side need a `number` each.
+    ///
+    /// # Errors
+    ///
+    /// It takes root, and port 80 of a loopback address.
+    pub fn start(kiln: &Path, dir: &Path, number: u8, speed: f64, owns: Value) -> Result<PeerCloud> {
+        // Not 127.0.0.1, whose port 80 may be somebody's.
+        let listen = ([127, 84, 0, number], 80).into();
+        let how = How { listen, ssh_port: Some(22), speed, owns };
+        let served = Served::start(kiln, dir, &how).context("that takes root, and port 80 of 127.84.0.x")?;
         let hosts = dir.join("hosts");
-        fs::write(&hosts, format!("127.0.0.1 localhost\n{CLOUD} {}\n", HOSTS.join(" ")))?;
-        let with = dir.join("account.json");
-        let keys = ("LTAI5tPeerKeyId".to_owned(), "peerSecret0123456789".to_owned());
-        fs::write(&with, format!(r#"{{"access_keys": {{"{}": "{}"}}}}"#, keys.0, keys.1))?;
-        let mut command = Command::new(kiln);
-        command.args(["cloud", "serve", "-listen", &format!("{CLOUD}:80"), "-loopback-ssh-port", "22"]);
-        command.arg("-speed").arg(speed.to_string()).arg("-with").arg(&with);
-        let mut process =
-            command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().context("start the cloud")?;
-        let stdout = process.stdout.take().context("the cloud has no output")?;
-        let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
-        while !line.starts_with("Serving") {
-            line.clear();
-            if stdout.read_line(&mut line)? == 0 {
-                process.wait()?;
-                bail!("the cloud did not start (that takes root, and port 80 of {CLOUD})");
-            }
-        }
-        Ok(Cloud { process, _stdout: stdout, hosts, keys })
+        fs::write(&hosts, format!("127.0.0.1 localhost\n{} {}\n", listen.ip(), HOSTS.join(" ")))?;
+        Ok(PeerCloud { served, hosts })
     }
 
-    /// Returns packer, to run against this cloud.
-    pub fn packer(&self, args: &[&str]) -> Result<Command> {
+    /// Lets `command`, which must have no arguments yet, become packer in this cloud.
+    pub fn packer(&self, command: &mut Command, args: &[&str]) -> Result<()> {
         let packer = find("packer").context("Debian's packer is not installed")?;
-        let mut command = Command::new("unshare");
         command.args(["--mount", "sh", "-c", "mount --bind \"$0\" /etc/hosts && exec \"$@\""]);
         command.arg(&self.hosts).arg(packer).args(args);
-        command.env("ALICLOUD_ACCESS_KEY", &self.keys.0).env("ALICLOUD_SECRET_KEY", &self.keys.1);
+        command.env("ALICLOUD_ACCESS_KEY", KEY).env("ALICLOUD_SECRET_KEY", SECRET);
         command.env("CHECKPOINT_DISABLE", "1");
-        Ok(command)
-    }
-
-    /// Returns kiln, to run against this cloud.
-    pub fn kiln(&self, kiln: &Path, args: &[&str]) -> Command {
-        let mut command = Command::new(kiln);
-        command.args(args);
-        command.env("ALICLOUD_ACCESS_KEY", &self.keys.0).env("ALICLOUD_SECRET_KEY", &self.keys.1);
-        for product in ["ECS", "VPC", "STS", "RAM"] {
-            command.env(format!("ALICLOUD_{product}_ENDPOINT"), format!("http://{CLOUD}:80"));
-        }
-        command
+        Ok(())
     }
 }
 
-impl Drop for Cloud {
-    fn drop(&mut self) {
-        // It holds nothing but its own temporary folder, which its own shutdown removes.
-        let _ = Command::new("kill").arg(self.process.id().to_string()).status();
-        let _ = self.process.wait();
-    }
-}
+/// The program that [`PeerCloud::packer`] makes packer of.
+pub const WRAPPER: &str = "unshare";

@@ -7,6 +7,7 @@
 mod calls;
 mod program;
 mod report;
+mod sample;
 mod scenario;
 mod site;
 mod stock;
@@ -20,6 +21,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 pub use report::Report;
+pub use sample::{Comparison, compare};
 pub use scenario::{ALL as SCENARIOS, Scenario};
 pub use trouble::{ALL as TROUBLES, Trouble, When};
 

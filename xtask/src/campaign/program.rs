@@ -1,12 +1,16 @@
 //! One run of a program in a folder of its own, ended when it hangs.
 
 use std::fs::{self, File};
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+
+/// How often what a program says is looked at, where something is to happen when it has said it.
+const LOOK_AGAIN: Duration = Duration::from_millis(5);
 
 /// A folder with a home, a place for temporary files and a working directory; nothing of the environment gets in.
 pub(super) struct Desk {
@@ -57,9 +61,19 @@ impl Desk {
 
     /// Runs `command` to its end, or until `patience` is over.
     pub(super) fn run(&self, command: &mut Command, patience: Duration) -> Result<End> {
+        self.run_struck(command, patience, None)
+    }
+
+    /// Does the same, and sends the program and all its children a signal as soon as it has said a text.
+    pub(super) fn run_struck(
+        &self,
+        command: &mut Command,
+        patience: Duration,
+        strike: Option<(&str, &str)>,
+    ) -> Result<End> {
         let log = self.dir.join("said");
         let file = File::create(&log)?;
-        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file);
+        command.stdin(Stdio::null()).stdout(file.try_clone()?).stderr(file).process_group(0);
         let begun = Instant::now();
         let mut child = command.spawn().with_context(|| format!("run {:?}", command.get_program()))?;
         let id = child.id();
@@ -69,9 +83,29 @@ impl Desk {
             let _ = done.send(());
             status
         });
-        let hung = ended.recv_timeout(patience) == Err(RecvTimeoutError::Timeout);
+        let signal = |name: &str| {
+            Command::new("kill").args([format!("-{name}"), "--".to_owned(), format!("-{id}")]).status()
+        };
+        let said =
+            |text: &str| fs::read(&log).is_ok_and(|said| String::from_utf8_lossy(&said).contains(text));
+        let mut strike = strike;
+        let hung = loop {
+            let (pace, is_last) = match strike {
+                Some(_) => (LOOK_AGAIN, begun.elapsed() > patience),
+                None => (patience.saturating_sub(begun.elapsed()), true),
+            };
+            match (ended.recv_timeout(pace), strike) {
+                (Err(RecvTimeoutError::Timeout), _) if is_last => break true,
+                (Err(RecvTimeoutError::Timeout), Some((text, name))) if said(text) => {
+                    signal(name)?;
+                    strike = None;
+                }
+                (Err(RecvTimeoutError::Timeout), _) => {}
+                (Ok(()) | Err(RecvTimeoutError::Disconnected), _) => break false,
+            }
+        };
         if hung {
-            let _ = Command::new("kill").args(["-9", &id.to_string()]).status();
+            signal("KILL")?;
         }
         let status = waiting.join().ok().context("wait for the program")??;
         let said = String::from_utf8_lossy(&fs::read(&log)?).into_owned();

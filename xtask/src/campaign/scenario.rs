@@ -21,7 +21,7 @@ pub struct Scenario {
 }
 
 /// Every build there is.
-pub const ALL: [Scenario; 3] = [
+pub const ALL: [Scenario; 4] = [
     // Every temporary resource there is: network, key pair, address.
     Scenario {
         name: "plain",
@@ -43,6 +43,21 @@ pub const ALL: [Scenario; 3] = [
         script: &[],
         images: 1,
     },
+    // An image and two copies of it, all of them encrypted; the family moves when all are there.
+    Scenario {
+        name: "encrypted-copies",
+        fields: || {
+            json!({
+                "image_encrypted": true,
+                "image_copy_regions": ["cn-hangzhou", "cn-shanghai"],
+                "image_copy_names": ["copy-in-hangzhou-{{user `name`}}", "copy-in-shanghai-{{user `name`}}"],
+                "target_image_family": "campaign",
+            })
+        },
+        owns: || json!({}),
+        script: &[],
+        images: 3,
+    },
     // Nothing temporary but key pair and instance: what is given must stay.
     Scenario {
         name: "given-network",
@@ -63,6 +78,15 @@ pub const ALL: [Scenario; 3] = [
     },
 ];
 
+/// The plain build, as the older packer understands it: it has to be asked for the address that everybody needs.
+pub(super) const SCENARIO_OF_SAMPLE: Scenario = Scenario {
+    name: "plain",
+    fields: || json!({"associate_public_ip_address": true}),
+    owns: || json!({}),
+    script: &["sleep 600"],
+    images: 1,
+};
+
 impl Scenario {
     /// Returns the template of the build that makes images called `name`, for a cloud whose instances listen on
     /// `ssh_port`.
@@ -70,7 +94,7 @@ impl Scenario {
         let mut builder = json!({
             "type": "alicloud-ecs",
             "region": REGION,
-            "image_name": name,
+            "image_name": "{{user `name`}}",
             "source_image": "centos_7_03_64_20G_alibase_20170818.vhd",
             "instance_type": "ecs.t5-lc1m1.small",
             "internet_charge_type": "PayByTraffic",
@@ -85,7 +109,7 @@ impl Scenario {
             [] => Vec::new(),
             lines => vec![json!({"type": "shell", "inline": lines})],
         };
-        json!({ "builders": [builder], "provisioners": provisioners })
+        json!({ "variables": {"name": name}, "builders": [builder], "provisioners": provisioners })
     }
 
     /// Returns what the account owns, in a cloud whose instances listen on `ssh_port`.

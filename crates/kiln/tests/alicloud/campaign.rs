@@ -36,3 +36,8 @@ fn each_call_of_a_build_by_snapshot_may_fail() {
 fn each_call_of_a_build_in_a_given_network_may_fail() {
     campaign("given-network");
 }
+
+#[test]
+fn each_call_of_a_build_with_encrypted_copies_may_fail() {
+    campaign("encrypted-copies");
+}
