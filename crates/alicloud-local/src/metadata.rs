@@ -115,7 +115,7 @@ impl Metadata {
         let required = match asker {
             Asker::Builder => builder.require_token,
             Asker::Instance(id) => {
-                state.instance(id).is_some_and(|(_, instance)| instance.metadata_token_required)
+                state.instance(id).is_some_and(|(_, instance)| instance.metadata.tokens_required)
             }
         };
         match question.token {

@@ -323,9 +323,6 @@ pub struct Instance {
     /// As it was sent, in base64.
     pub user_data: Option<String>,
     pub ram_role: Option<String>,
-    /// Whether the metadata service asks it for a token first.
-    #[serde(default)]
-    pub metadata_token_required: bool,
     /// Whether its user is `ecs-user` instead of `root`.
     #[serde(default)]
     pub login_as_non_root: bool,

@@ -287,7 +287,6 @@ fn make(cx: &mut Cx<'_>, order: &Order, start: bool) -> Result<String, ApiError>
         password: params.get("Password").map(str::to_owned),
         user_data: params.get("UserData").map(str::to_owned),
         ram_role: params.get("RamRoleName").map(str::to_owned),
-        metadata_token_required: params.get("HttpTokens") == Some("required"),
         login_as_non_root: params.flag("ImageOptions.LoginAsNonRoot")?,
         auto_release: order.auto_release,
         tags: order.tags.clone(),
