@@ -21,10 +21,10 @@ use crate::instance::{MachineHost, MachineSpec, NoSandbox, Platform};
 use crate::inventory::{self, InventoryError, InventorySnapshot};
 use crate::journal::{CallRecord, Journal};
 use crate::machines::{Host, Machines, Order, Sandboxes};
+use crate::metadata::{Asker, Builder, Metadata, Question, Refusal};
 use crate::model::{
     AccessKey, Account, Content, EipStatus, Instance, InstanceStatus, SnapshotStatus, Stage, State,
 };
-use crate::metadata::{Asker, Builder, Metadata, Question, Refusal};
 use crate::note::Note;
 use crate::options::{AddressMode, CloudOptions};
 use crate::store::{Store, StoreError};
@@ -268,7 +268,7 @@ impl Drop for Cloud {
 
 async fn sandboxes(options: &CloudOptions, store: &Store) -> Result<Option<Arc<dyn Host>>, StartError> {
     match MachineHost::probe(options.helper.clone(), &store.folders().root).await {
-        Ok(host) => Ok(Some(Arc::new(Sandboxes(host)))),
+        Ok(host) => Ok(Some(Arc::new(Sandboxes::new(host)))),
         Err(_) if options.allow_no_sandbox => Ok(None),
         Err(error) => Err(StartError::NoSandbox(error)),
     }

@@ -264,9 +264,9 @@ pub fn apply(state: &mut State, inventory: &Inventory, now: Moment) -> Result<()
     }
     let roles = state.accounts.get(&state.default_account).map(|account| &account.roles);
     match inventory.builder.as_ref().and_then(|builder| builder.role.as_ref()) {
-        Some(role) if !roles.is_some_and(|roles| roles.contains_key(role)) => {
-            Err(InventoryError::Wrong(format!("the builder is said to have the role `{role}`, which is none of the account")))
-        }
+        Some(role) if !roles.is_some_and(|roles| roles.contains_key(role)) => Err(InventoryError::Wrong(
+            format!("the builder is said to have the role `{role}`, which is none of the account"),
+        )),
         _ => Ok(()),
     }
 }

@@ -42,7 +42,8 @@ pub use faults::{FaultEffect, FaultRule};
 pub use instance::{HelperProgram, helper_main};
 pub use inventory::{
     Existing, Inventory, InventoryError, InventorySnapshot, Owned, OwnedEip, OwnedImage, OwnedKeyPair,
-    OwnedOidcProvider, OwnedPolicy, OwnedRole, OwnedSecurityGroup, OwnedSnapshot, OwnedUser, OwnedVSwitch, OwnedVpc,
+    OwnedOidcProvider, OwnedPolicy, OwnedRole, OwnedSecurityGroup, OwnedSnapshot, OwnedUser, OwnedVSwitch,
+    OwnedVpc,
 };
 pub use journal::CallRecord;
 pub use metadata::Builder;

@@ -27,7 +27,7 @@ fn kind(cx: &Cx<'_>) -> Result<&'static str, ApiError> {
     }
 }
 
-fn attachments<'a>(account: &'a Account) -> impl Iterator<Item = &'a Attached> {
+fn attachments(account: &Account) -> impl Iterator<Item = &Attached> {
     let users = account.users.values().map(|user| &user.policies);
     users.chain(account.roles.values().map(|role| &role.policies))
 }

@@ -63,7 +63,9 @@ async fn serve(cloud: &Arc<Inner>, ip: IpAddr, port: u16, instance: &str, stop: 
             Reach::Refused | Reach::Unknown => continue,
             // The kernel has said hello for us; from here on nobody answers.
             Reach::Dropped => {
-                let (stop, Ok(seat)) = (stop.clone(), Arc::clone(&silent).try_acquire_owned()) else { continue };
+                let (stop, Ok(seat)) = (stop.clone(), Arc::clone(&silent).try_acquire_owned()) else {
+                    continue;
+                };
                 cloud.tasks.spawn(async move {
                     let _seat = seat;
                     tokio::select! {

@@ -57,5 +57,5 @@ mod yaml;
 pub use helper::helper_main;
 pub use host::MachineHost;
 pub use machine::Machine;
-pub(crate) use ssh::silence;
 pub use spec::{Gate, HelperProgram, MachineError, MachineSpec, NoSandbox, Platform};
+pub(crate) use ssh::silence;

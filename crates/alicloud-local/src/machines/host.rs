@@ -6,7 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use tokio::sync::mpsc;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use tokio::sync::{Semaphore, mpsc};
 
 use crate::api::Console;
 use crate::instance::{Machine, MachineHost, MachineSpec};
@@ -39,7 +40,34 @@ pub trait Guest: Send + Sync {
 }
 
 /// The sandboxes of this crate.
-pub struct Sandboxes(pub MachineHost);
+pub struct Sandboxes {
+    host: MachineHost,
+    /// So that a thousand instances made at once do not all boot at once: each is up sooner when they take turns.
+    booting: Semaphore,
+}
+
+/// How many sandboxes boot at once, for each processor.
+const BOOTING_PER_PROCESSOR: usize = 4;
+
+impl Sandboxes {
+    /// Machines on a host.
+    pub fn new(host: MachineHost) -> Sandboxes {
+        raise_descriptors();
+        let processors = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        Sandboxes { host, booting: Semaphore::new(processors * BOOTING_PER_PROCESSOR) }
+    }
+}
+
+/// Lets this process have as many files open as it may: an instance takes about half a dozen, and the usual limit of
+/// 1,024 would end at some 150 instances. Guests get the usual limit back.
+fn raise_descriptors() {
+    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
+        && soft < hard
+        && let Err(error) = setrlimit(Resource::RLIMIT_NOFILE, hard, hard)
+    {
+        tracing::debug!(%error, "raise the number of open files");
+    }
+}
 
 /// A sandbox; gone once it was destroyed.
 struct Sandbox {
@@ -67,7 +95,9 @@ fn chain(error: &dyn std::error::Error) -> String {
 #[async_trait]
 impl Host for Sandboxes {
     async fn boot(&self, spec: MachineSpec, notes: mpsc::Sender<String>) -> Result<Arc<dyn Guest>, String> {
-        let machine = self.0.boot(spec, notes).await.map_err(|error| chain(&error))?;
+        // The semaphore is never closed; without a turn it would boot all the same.
+        let _turn = self.booting.acquire().await.ok();
+        let machine = self.host.boot(spec, notes).await.map_err(|error| chain(&error))?;
         let address = machine.address();
         Ok(Arc::new(Sandbox { machine: Mutex::new(Some(Arc::new(machine))), address }))
     }

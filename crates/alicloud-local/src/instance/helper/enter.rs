@@ -35,6 +35,9 @@ const NEVER: [u32; 14] = [16, 17, 20, 21, 22, 25, 32, 33, 34, 35, 36, 38, 39, 40
 /// Those that reach beyond the guest's own files in the file servers built in.
 const FILE_SERVER: u64 = 0b1111_1111 | (1 << 27);
 
+/// How many files a process may have open, as usual and at most.
+const USUAL_FILES: (u64, u64) = (1024, 4096);
+
 /// CAP_SETGID and CAP_SETUID.
 const BECOME_ROOT: u64 = (1 << 6) | (1 << 7);
 
@@ -232,6 +235,9 @@ fn write_script(text: &[u8]) -> std::io::Result<()> {
 
 fn become_user(account: &Account, all_ids: bool) -> Result<(), Failure> {
     let _ = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    // The server has raised its own; old programs close every descriptor there may be, one by one.
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, USUAL_FILES.0, USUAL_FILES.1)
+        .or_else(|_| setrlimit(Resource::RLIMIT_NOFILE, USUAL_FILES.0, USUAL_FILES.0));
     for capability in NEVER {
         sys::drop_capability(capability);
     }
