@@ -37,8 +37,9 @@ async fn find(site: &Site<'_>, setup: &Setup) -> Result<Option<Plan>> {
     let mut config = site.plan.config.clone();
     config.launch.vswitch_id = Some(best.vswitch_id.to_string());
     config.access.skip_region_validation = true;
-    let (access, place) = (site.plan.access.clone(), Value::null());
-    let plan = Plan::of(Check::new(&place), config, Some(access), &site.cx.scope, setup);
+    // The same check once more: what passed with less will pass now, and has no place in the template to blame.
+    let (access, settings) = (site.plan.access.clone(), Value::null());
+    let plan = Plan::of(Check::new(&settings), config, Some(access), &site.cx.scope, setup);
     plan.map(Some).map_err(|faults| {
         let faults: Vec<String> = faults.into_iter().map(|fault| fault.message).collect();
         Error::new(faults.join("\n"))

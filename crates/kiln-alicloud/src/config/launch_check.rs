@@ -34,7 +34,7 @@ impl Check<'_> {
         let host_key = self.host_key(config);
         let user_data = self.user_data(config, host_key, scope);
         let (market, sources) = (self.market(config), self.sources(config));
-        let address = self.address(config);
+        let address = self.address(config, setup);
         self.words(config);
         Some(LaunchPlan {
             running_timeout: seconds(config.wait_instance_running_timeout, 1800),
@@ -208,9 +208,10 @@ impl Check<'_> {
     }
 
     /// An address that nobody could reach is refused here, not after the connection's time-out.
-    fn address(&mut self, config: &LaunchConfig) -> AddressPlan {
+    fn address(&mut self, config: &LaunchConfig, setup: &Setup) -> AddressPlan {
         let plan = address_plan(config);
-        if plan.connect_private && config.makes_network() {
+        // The embedded cloud's instances are reached by any of their addresses.
+        if plan.connect_private && config.makes_network() && !setup.is_embedded {
             let field = if config.ssh_private_ip { "ssh_private_ip" } else { "associate_public_ip_address" };
             let hint = "name an existing `vpc_id` or `vswitch_id` that this machine has a way into, or leave \
                         `ssh_private_ip` and `associate_public_ip_address` out";
