@@ -47,15 +47,34 @@ pub(super) async fn check(site: &Site<'_>, id: &InstanceId, connection: &SshComm
         HostKeySource::UserData => return Ok(()),
         HostKeySource::FirstUse => "as `ssh_host_key` says".to_owned(),
         HostKeySource::Console => match of_console(site, id).await {
-            Ok(keys) if keys.is_empty() => "its console shows none".to_owned(),
-            Ok(keys) if keys.iter().any(|key| key.key_data() == shown.key_data()) => return Ok(()),
-            Ok(keys) => return Err(mismatch(site, connection, &shown, &keys).await),
+            Ok(keys) => match compare(&shown, &keys) {
+                Compared::Same => return Ok(()),
+                Compared::Unknown => "its console shows none".to_owned(),
+                Compared::Other => return Err(mismatch(site, connection, &shown, &keys).await),
+            },
             Err(error) => format!("its console cannot be read: {error}"),
         },
     };
     let text = format!("The host key of `{id}`, {}, is trusted on first use: {why}.", fingerprint(&shown));
     site.cx.events.emit(EventKind::Hint { text }).await;
     Ok(())
+}
+
+/// What comes of comparing a key with those on a console.
+#[derive(Debug, PartialEq, Eq)]
+enum Compared {
+    Same,
+    /// The console shows none.
+    Unknown,
+    Other,
+}
+
+fn compare(shown: &PublicKey, on_console: &[PublicKey]) -> Compared {
+    match on_console {
+        [] => Compared::Unknown,
+        keys if keys.iter().any(|key| key.key_data() == shown.key_data()) => Compared::Same,
+        _ => Compared::Other,
+    }
 }
 
 /// Returns the keys on the console; none if there are none and none will come.
@@ -93,4 +112,23 @@ async fn mismatch(
     let error = Error { shown: true, ..Error::new(text) }.kind(ErrorKind::Refused);
     let error = failure.hints().into_iter().fold(error, Error::hint);
     error.hint("expected are the keys on the instance's console; if the image changes its keys after that, set `ssh_host_key` to `first-use`")
+}
+
+#[cfg(test)]
+mod tests {
+    use kiln_remote::keys::{KeyKind, KeyPair};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_key_that_is_not_on_the_console_is_another_machines() {
+        let (ours, other) = (
+            KeyPair::generate(KeyKind::Ed25519).await.unwrap(),
+            KeyPair::generate(KeyKind::Ed25519).await.unwrap(),
+        );
+        let (ours, other) = (ours.public_key(), other.public_key());
+        assert_eq!(compare(ours, &[other.clone(), ours.clone()]), Compared::Same);
+        assert_eq!(compare(ours, std::slice::from_ref(other)), Compared::Other);
+        assert_eq!(compare(ours, &[]), Compared::Unknown);
+    }
 }

@@ -3,6 +3,7 @@
 
 mod bad_input;
 mod campaign;
+mod connect;
 mod crashes;
 mod faults;
 mod fixture;
