@@ -65,6 +65,11 @@ impl TestCloud {
         self.cloud().endpoint()
     }
 
+    /// Returns where the machine that runs the build asks for its role's keys.
+    pub fn metadata_endpoint(&self) -> String {
+        self.cloud().metadata_endpoint()
+    }
+
     /// Returns a world in which the program works in this cloud.
     pub fn world(&self) -> World {
         let endpoint = self.endpoint();
