@@ -46,13 +46,16 @@ impl Default for Limits {
     }
 }
 
+/// What the cloud counts by itself.
+type Call = (Product, &'static str, RegionId);
+
 /// All brakes of an account.
 #[derive(Debug)]
 pub(crate) struct Limiter {
     limits: Limits,
     /// A second of the cloud; shorter where its clock runs faster.
     second: Duration,
-    lanes: Mutex<HashMap<(Product, &'static str, RegionId), Arc<Lane>>>,
+    lanes: Mutex<HashMap<Call, Arc<Lane>>>,
 }
 
 /// The brake of one action in one region.

@@ -122,6 +122,9 @@ pub const REGION_VARIABLES: [&str; 2] = ["ALICLOUD_REGION", "ALIBABA_CLOUD_REGIO
 /// Where STS is asked when nothing names a region.
 const STS_REGION: &str = "cn-hangzhou";
 
+/// Why a source below the winner did not win.
+const LATER: &str = "comes later";
+
 /// Returns the source that wins, or why there is none. Reads the environment and perhaps the credentials file; asks
 /// nobody.
 ///
@@ -134,7 +137,7 @@ pub fn find(asked: &Asked, ground: &Ground) -> Result<Found, Box<NotFound>> {
     let mut won = None;
     for (source, look) in ORDER {
         if won.is_some() {
-            passed.push(Passed { source, why: "comes later".to_owned() });
+            passed.push(Passed { source, why: LATER.to_owned() });
             continue;
         }
         match look(&mut search) {
@@ -153,6 +156,8 @@ pub fn find(asked: &Asked, ground: &Ground) -> Result<Found, Box<NotFound>> {
         _ => None,
     };
     search.finish(source, base, ground, passed.clone()).map_err(|fault| {
+        // Those that come later were not tried.
+        passed.retain(|passed| passed.why != LATER);
         Box::new(NotFound { field: fault.field.or(field), error: Some(fault.error), passed })
     })
 }

@@ -25,16 +25,19 @@ pub trait Files: fmt::Debug + Send + Sync {
     fn distrusted(&self, path: &Path) -> io::Result<Option<String>>;
 }
 
+/// Tells the value of an environment variable.
+pub type Lookup = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
 /// Environment and files, as the caller has them.
 #[derive(Clone)]
 pub struct Outside {
-    env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>,
+    env: Lookup,
     files: Arc<dyn Files>,
 }
 
 impl Outside {
     /// Returns an outside of an environment and files.
-    pub fn new(env: Arc<dyn Fn(&str) -> Option<String> + Send + Sync>, files: Arc<dyn Files>) -> Outside {
+    pub fn new(env: Lookup, files: Arc<dyn Files>) -> Outside {
         Outside { env, files }
     }
 

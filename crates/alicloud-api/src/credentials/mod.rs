@@ -30,7 +30,7 @@ use crate::{Result, Secret};
 pub use assume_role::AssumeRole;
 pub use chain::{Asked, Found, NotFound, Passed, REGION_VARIABLES, find, fingerprint};
 pub use ecs_metadata::{EcsMetadata, MetadataService};
-pub use files::{Files, Outside};
+pub use files::{Files, Lookup, Outside};
 pub use from_profile::Ground;
 pub use oidc::AssumeRoleWithOidc;
 pub use process::Process;

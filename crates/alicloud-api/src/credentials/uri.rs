@@ -24,7 +24,7 @@ pub struct CredentialsUri {
 #[derive(Debug)]
 enum Way {
     /// Over TLS, through a proxy if there is one; or plain to this machine.
-    Usual(Endpoint, Http),
+    Usual(Box<(Endpoint, Http)>),
     /// Plain, to an address that no router passes on.
     LinkLocal(reqwest::Client),
 }
@@ -52,7 +52,7 @@ impl CredentialsUri {
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
         let endpoint = Endpoint::parse(&format!("{}://{host}{port}", url.scheme()))
             .map_err(|error| error.in_context("credentials address"))?;
-        Ok(CredentialsUri { way: Way::Usual(endpoint, Http::default()), url })
+        Ok(CredentialsUri { way: Way::Usual(Box::new((endpoint, Http::default()))), url })
     }
 
     /// Returns the address without its query.
@@ -76,7 +76,7 @@ fn is_link_local(host: &str) -> bool {
 impl CredentialsProvider for CredentialsUri {
     async fn credentials(&self) -> Result<Credentials> {
         let client = match &self.way {
-            Way::Usual(endpoint, http) => http.client(endpoint).await?,
+            Way::Usual(way) => way.1.client(&way.0).await?,
             Way::LinkLocal(client) => client,
         };
         let request = client.get(self.url.clone()).timeout(ANSWER_MAX).header("accept", "application/json");
