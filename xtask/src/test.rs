@@ -17,7 +17,7 @@ const PROGRAMS: [(&str, &str); 5] = [
 ];
 
 /// The official SDKs: independent clients and signature oracles.
-const PYTHON: [&str; 6] = [
+const PYTHON: [&str; 9] = [
     "alibabacloud_ecs20140526==7.11.8",
     "alibabacloud_vpc20160428==7.2.2",
     "alibabacloud_sts20150401==1.2.0",
