@@ -13,7 +13,7 @@ use crate::support::World;
 pub const KEY: &str = "LTAI5tTestKeyId";
 /// Its secret.
 pub const SECRET: &str = "testSecret0123456789ABCDEFGH";
-/// Stands in templates for the port on which the cloud's instances listen.
+/// Stands in templates (and, in quotes, in inventories) for the port on which the cloud's instances listen.
 const SSH_PORT: &str = "[SSH-PORT]";
 /// States pass this many times as fast as in the real cloud.
 const SPEED: f64 = 1000.0;
@@ -40,10 +40,11 @@ impl TestCloud {
     pub fn with_options(inventory: &str, change: impl FnOnce(&mut CloudOptions)) -> TestCloud {
         let helper =
             HelperProgram { path: env!("CARGO_BIN_EXE_kiln").into(), args: vec!["__instance".into()] };
-        let mut inventory = Inventory::from_json(inventory).unwrap();
-        inventory.account.access_keys.insert(KEY.to_owned(), SECRET.to_owned());
         // Clouds side by side give their instances the same loopback addresses.
         let ssh_port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let quoted = format!("\"{SSH_PORT}\"");
+        let mut inventory = Inventory::from_json(&inventory.replace(&quoted, &ssh_port.to_string())).unwrap();
+        inventory.account.access_keys.insert(KEY.to_owned(), SECRET.to_owned());
         let mut options = CloudOptions {
             speed: SPEED,
             addresses: AddressMode::Loopback { port: ssh_port },
