@@ -174,7 +174,7 @@ impl Access {
                 Access::from_keys(Credentials::new(key, secret), DEFAULT_REGION.into(), "the embedded cloud")
             }
         };
-        let mut ignored: Vec<&str> = names.iter().map(|(field, _)| *field).collect();
+        let mut ignored: Vec<&str> = names.keys().copied().collect();
         ignored.extend(given(&config.custom_endpoint_ecs).map(|_| "custom_endpoint_ecs"));
         ignored.extend(config.endpoints().into_keys());
         let note = (!ignored.is_empty()).then(|| {
