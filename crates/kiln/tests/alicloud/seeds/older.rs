@@ -11,7 +11,7 @@ const NETWORK: &str = r#"{
         {"id": "vsw-sold-out", "vpc": "vpc-own", "zone": "cn-shanghai-b", "cidr": "172.16.1.0/24"},
         {"id": "vsw-own", "vpc": "vpc-own", "zone": "cn-shanghai-g", "cidr": "172.16.2.0/24"}
     ],
-    "security_groups": [{"id": "sg-own", "vpc": "vpc-own"}],
+    "security_groups": [{"id": "sg-own", "vpc": "vpc-own", "open_ports": ["[SSH-PORT]"]}],
     "sold_out": [{"zone": "cn-shanghai-b"}]
 }"#;
 
@@ -128,7 +128,7 @@ fn a_public_address_and_a_vswitch_may_be_asked_for() {
 
 #[test]
 fn everything_missing_is_told_at_once_in_the_originals_words() {
-    let world = World::with("t.json", r#"{"builders": [{"type": "aliyun", "image_name": "{{nope}}"}]}"#);
+    let world = World::with("t.json", r#"{"builders": [{"type": "aliyun", "image_name": "{{env `A`}}"}]}"#);
     let output = world.kiln(&["validate", "t.json"]);
     let said = said(&output);
     assert_eq!(output.code, 1, "{said}");
@@ -139,7 +139,7 @@ fn everything_missing_is_told_at_once_in_the_originals_words() {
         "base_image_id is required",
         "instance_type is required",
         "security_group_id is required",
-        "Unable to parse image name: template: root:1: function \"nope\" not defined ",
+        "Unable to parse image name: template: root:1:2: executing \"root\" at <env `A`>: error calling env: ",
         "ALIYUN_SECURITY_GROUP_ID",
     ] {
         assert!(said.contains(part), "`{part}` is missing:\n{said}");
