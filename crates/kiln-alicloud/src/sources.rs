@@ -33,7 +33,7 @@ enum Way {
     /// The instance has no public address: only private networks reach it, and which of them is ours nobody knows.
     Unreachable,
     /// A bastion or a proxy stands between, and its address is what the instance sees.
-    OnTheWay,
+    Relayed,
     /// Nobody knows.
     Unknown,
 }
@@ -60,7 +60,7 @@ pub(crate) async fn sources(site: &Site<'_>) -> Result<Vec<String>> {
         Way::Unreachable => {
             (anywhere(), "only private networks reach it: it has no public address".to_owned())
         }
-        Way::OnTheWay => (anywhere(), format!("a bastion or proxy is on the way; {REMEDY}")),
+        Way::Relayed => (anywhere(), format!("a bastion or proxy is on the way; {REMEDY}")),
         Way::Unknown => (anywhere(), format!("this machine's address is not known; {REMEDY}")),
     };
     let text =
@@ -92,7 +92,7 @@ fn way(plan: &Plan) -> Way {
     match (launch.address.connect_private, url) {
         (false, Some(url)) if direct => Way::Ask { url, wanted: false },
         (false, None) if direct => Way::Unknown,
-        (false, _) => Way::OnTheWay,
+        (false, _) => Way::Relayed,
         (true, _) if launch.address.public == Public::None => Way::Unreachable,
         (true, _) => Way::Private,
     }
@@ -103,7 +103,7 @@ pub(crate) fn address_url(plan: &Plan) -> Option<String> {
     match way(plan) {
         Way::Ask { url, .. } => Some(url),
         Way::Listed(_) => plan.launch.address_url.clone().filter(|_| !plan.launch.address.connect_private),
-        Way::Private | Way::Unreachable | Way::OnTheWay | Way::Unknown => None,
+        Way::Private | Way::Unreachable | Way::Relayed | Way::Unknown => None,
     }
 }
 
