@@ -6,8 +6,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    CallObserver, Credentials, CredentialsProvider, Endpoints, Error, ErrorKind, Limits, Pace, RegionId, Result,
-    RetryPolicy, SignatureMethod, http::Http, limit::Limiter,
+    CallObserver, Credentials, CredentialsProvider, Endpoints, Error, ErrorKind, Limits, Pace, RegionId,
+    Result, RetryPolicy, SignatureMethod, http::Http, limit::Limiter,
 };
 
 /// Gives each signature what makes it unlike all others. Handed in, so that tests can fix it.

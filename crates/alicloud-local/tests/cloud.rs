@@ -327,7 +327,8 @@ fn the_official_python_libraries_work_against_it() {
 
 #[test]
 fn the_official_python_libraries_sign_in_as_users_roles_and_machines() {
-    let account = r#"{"roles": [{"name": "builder"}], "builder": {"role": "builder", "require_token": true}}"#;
+    let account =
+        r#"{"roles": [{"name": "builder"}], "builder": {"role": "builder", "require_token": true}}"#;
     official("official_access.py", account);
 }
 

@@ -55,8 +55,7 @@ pub(crate) async fn build(site: &Site<'_>) -> Result<Option<Artifact>> {
     let cx = site.cx;
     let choice = cx.step("stepPreValidate", || pre_validate::pre_validate(site)).await?;
     let ground = lay_ground(site, choice.zone()).await?;
-    let parts =
-        Parts { source: &ground.source, key: &ground.key, network: &ground.network, choice: &choice };
+    let parts = Parts { source: &ground.source, key: &ground.key, network: &ground.network, choice: &choice };
     let id = cx.step("stepCreateAlicloudInstance", || instance::run(site, &parts)).await?;
     let result = tokio::select! {
         result = with_instance(site, &ground, &id) => result,

@@ -13,11 +13,11 @@ mod config;
 mod aliyun;
 
 // What is done about it.
-mod build;
 mod accounts;
+mod build;
 mod cloud;
-mod identity;
 mod diagnosis;
+mod identity;
 mod lanes;
 mod looks;
 mod network;

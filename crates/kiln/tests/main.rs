@@ -17,3 +17,4 @@ mod peer;
 mod terminal;
 mod validate;
 mod version;
+mod whoami;

@@ -110,7 +110,11 @@ pub struct AssumeRoleWithOIDC {
     #[serde(rename = "OIDCProviderArn")]
     pub oidc_provider_arn: String,
     /// What the identity provider says of the caller.
-    #[serde(rename = "OIDCToken", serialize_with = "Secret::to_wire", skip_serializing_if = "Option::is_none")]
+    #[serde(
+        rename = "OIDCToken",
+        serialize_with = "Secret::to_wire",
+        skip_serializing_if = "Option::is_none"
+    )]
     pub oidc_token: Option<Secret>,
     /// What the session is called in logs: 2–64 of letters, digits, `. @ - _`.
     pub role_session_name: String,

@@ -206,10 +206,12 @@ async fn push_release(site: &Site<'_>, id: &InstanceId) {
 pub(crate) async fn running(site: &Site<'_>, id: &InstanceId) -> Result<Instance> {
     site.cx.events.say(format!("Starting instance: {id}")).await;
     let ended = |status: &str| matches!(status, "Stopped" | "Stopping");
-    wait_for(site, id, "to run", site.plan.launch.running_timeout, |instance| match instance.status.as_str() {
-        "Running" => Verdict::Done(instance),
-        status if ended(status) => Verdict::failed(status.to_owned()),
-        status => Verdict::not_yet(status.to_owned()),
+    wait_for(site, id, "to run", site.plan.launch.running_timeout, |instance| {
+        match instance.status.as_str() {
+            "Running" => Verdict::Done(instance),
+            status if ended(status) => Verdict::failed(status.to_owned()),
+            status => Verdict::not_yet(status.to_owned()),
+        }
     })
     .await
     .doing("Timeout waiting for instance to start")

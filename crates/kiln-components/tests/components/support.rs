@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use async_trait::async_trait;
 use kiln_components::register;
 use kiln_core::artifact::Artifact;
-use kiln_core::communicator::Communicator;
 use kiln_core::commons::Commons;
+use kiln_core::communicator::Communicator;
 use kiln_core::component::{
     BuildContext, PostProcessContext, PostProcessed, ProvisionContext, ProvisionHook, Registry, StepPolicy,
 };

@@ -187,7 +187,13 @@ async fn with_cloud(cx: &Invocation, stage: &Stage, request: Request, options: O
         {
             return Err(Failure::told(format!("-{flag} says how -local works, and -local is not given")));
         }
-        return story(stage, request, options, local::direct(&cx.environment, stage.events.secrets(), &cx.run)).await;
+        return story(
+            stage,
+            request,
+            options,
+            local::direct(&cx.environment, stage.events.secrets(), &cx.run),
+        )
+        .await;
     }
     let local = Local::start(&cx.flags, &cx.environment, &stage.events).await?;
     let outcome = story(stage, request, options, local.surroundings()).await;

@@ -55,7 +55,10 @@ async fn on_stage(cx: &Invocation, state_dir: std::path::PathBuf) -> Outcome {
     let look = Look { format: cx.ui.format, colours: false, timestamps: false, stopping: "Stopping" };
     let stage = Stage::open(look, &cx.environment, cx.ui.secrets.clone(), &cx.run)?;
     let outcome = match cx.flags.text("local-state") {
-        None => story(cx, &stage, state_dir, local::direct(&cx.environment, stage.events.secrets(), &cx.run)).await,
+        None => {
+            story(cx, &stage, state_dir, local::direct(&cx.environment, stage.events.secrets(), &cx.run))
+                .await
+        }
         Some(_) => match Local::start(&cx.flags, &cx.environment, &stage.events).await {
             Ok(local) => {
                 let outcome = story(cx, &stage, state_dir, local.surroundings()).await;

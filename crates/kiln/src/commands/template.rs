@@ -89,7 +89,8 @@ impl Request {
         // Where the credentials will come from is not known either.
         let stand_ins = [ALICLOUD_ACCESS_KEY, ALICLOUD_SECRET_KEY]
             .map(|name| (name.to_owned(), environment.filled(name).unwrap_or_else(|| STAND_IN.to_owned())));
-        let registry = local::registry(&local::direct(&environment.with(stand_ins), &SecretFilter::default(), ""));
+        let registry =
+            local::registry(&local::direct(&environment.with(stand_ins), &SecretFilter::default(), ""));
         let options = kiln_engine::Options {
             parallel_builds: 0,
             debug: false,

@@ -1,6 +1,6 @@
 //! Where the time went: which steps of a build took how long, and which of them it waited for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -12,6 +12,8 @@ use super::durations::short;
 #[derive(Debug, Default)]
 pub struct Times {
     builds: Vec<(String, Build)>,
+    /// Where each build stands in `builds`: a run may have thousands.
+    index: HashMap<String, usize>,
 }
 
 #[derive(Debug, Default)]
@@ -34,6 +36,9 @@ struct Step {
     failed: bool,
 }
 
+/// More builds than this are told of step by step together, not one by one.
+const BUILDS_MAX: usize = 20;
+
 /// Provisioners run inside the builder's step that calls them.
 const INSIDE_A_STEP: &str = "provisioner ";
 
@@ -47,10 +52,14 @@ impl Times {
             return;
         };
         let now = time.as_millisecond();
-        let index = self.builds.iter().position(|(build, _)| build == name).unwrap_or_else(|| {
-            self.builds.push((name.clone(), Build::default()));
-            self.builds.len() - 1
-        });
+        let index = match self.index.get(name) {
+            Some(index) => *index,
+            None => {
+                self.builds.push((name.clone(), Build::default()));
+                self.index.insert(name.clone(), self.builds.len() - 1);
+                self.builds.len() - 1
+            }
+        };
         let build = &mut self.builds[index].1;
         match &event.kind {
             EventKind::BuildStarted => build.begun = Some(now),
@@ -77,6 +86,9 @@ impl Times {
         if told.is_empty() {
             return None;
         }
+        if told.len() > BUILDS_MAX {
+            return Some(summary(&told));
+        }
         let width = told.iter().flat_map(|(_, build)| &build.steps).map(|step| step.name.chars().count() + 6);
         let width = width.chain(told.iter().map(|(name, _)| name.chars().count())).max().unwrap_or(0).max(24);
         let mut text =
@@ -88,7 +100,46 @@ impl Times {
     }
 }
 
+/// Returns what each step took in all builds together, in the order of the steps.
+fn summary(builds: &[&(String, Build)]) -> String {
+    let mut order: Vec<&str> = Vec::new();
+    let mut taken: HashMap<&str, (Vec<Duration>, usize)> = HashMap::new();
+    for step in builds.iter().flat_map(|(_, build)| build.in_order()) {
+        let (times, failed) = taken.entry(&step.name).or_insert_with(|| {
+            order.push(&step.name);
+            Default::default()
+        });
+        times.push(span(step.start, step.end));
+        *failed += usize::from(step.failed);
+    }
+    let wholes: Vec<Duration> = builds.iter().filter_map(|(_, build)| build.elapsed).collect();
+    let width = order.iter().map(|name| name.chars().count() + 2).max().unwrap_or(0).max(24);
+    let mut text = format!("==> Where the time went, of {} builds (fastest, median, slowest):", builds.len());
+    let mut row = |name: &str, mut times: Vec<Duration>, failed: usize| {
+        times.sort_unstable();
+        let at = |part: usize| times.get(part).copied().map(short).unwrap_or_default();
+        let (fastest, median, slowest) = (at(0), at(times.len() / 2), at(times.len().saturating_sub(1)));
+        text.push_str(&format!("\n    {name:<width$}  {fastest:>8}  {median:>8}  {slowest:>8}"));
+        if failed > 0 {
+            text.push_str(&format!("  failed in {failed}"));
+        }
+    };
+    row("a build", wholes, 0);
+    for name in order {
+        let (times, failed) = taken.remove(name).unwrap_or_default();
+        row(&format!("  {name}"), times, failed);
+    }
+    text
+}
+
 impl Build {
+    /// Returns the steps in the order in which they began.
+    fn in_order(&self) -> Vec<&Step> {
+        let mut steps: Vec<&Step> = self.steps.iter().collect();
+        steps.sort_by_key(|step| step.order);
+        steps
+    }
+
     fn table(&self, name: &str, width: usize, bold: bool) -> String {
         let begun = self.begun.or_else(|| self.steps.iter().map(|step| step.start).min()).unwrap_or(0);
         let last = self.steps.iter().map(|step| step.end).max().unwrap_or(begun);
@@ -180,7 +231,7 @@ mod tests {
             elapsed: Some(Duration::from_secs(10)),
             ..Build::default()
         };
-        let times = Times { builds: vec![("alicloud-ecs".to_owned(), build)] };
+        let times = Times { builds: vec![("alicloud-ecs".to_owned(), build)], ..Times::default() };
         insta::assert_snapshot!(times.table(false).unwrap(), @r"
         ==> Where the time went (* the build waited for it; the rest ran alongside):
             alicloud-ecs                 10.0s
@@ -188,6 +239,24 @@ mod tests {
                 key                      900ms    9%
               * instance                  7.0s   70%
                 the rest                  1.0s   10%
+        ");
+    }
+
+    #[test]
+    fn many_builds_are_told_of_together() {
+        let build = |number: i64| {
+            let mut image = step("image", 2000, 3000 * number);
+            (image.order, image.failed) = (1, number == 21);
+            let elapsed = Some(Duration::from_secs(3 * u64::try_from(number).unwrap()));
+            let steps = vec![image, step("network", 0, 2000)];
+            (format!("b{number}"), Build { steps, begun: Some(0), elapsed, ..Build::default() })
+        };
+        let times = Times { builds: (1..=21).map(build).collect(), ..Times::default() };
+        insta::assert_snapshot!(times.table(false).unwrap(), @r"
+        ==> Where the time went, of 21 builds (fastest, median, slowest):
+            a build                       3.0s     33.0s      1m03s
+              network                     2.0s      2.0s       2.0s
+              image                       1.0s     31.0s      1m01s  failed in 1
         ");
     }
 }

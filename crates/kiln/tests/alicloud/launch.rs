@@ -1,7 +1,7 @@
 //! From the template to a running instance: which type and zone, whose network, which address, from where it may be
 //! reached.
 
-use alicloud_local::{CallRecord, FaultEffect, FaultRule};
+use alicloud_local::{AddressMode, CallRecord, FaultEffect, FaultRule};
 
 use super::fixture::{TestCloud, shell, template};
 use crate::support::Output;
@@ -58,7 +58,10 @@ fn a_zone_without_stock_is_followed_by_the_next_with_another_token() {
     let cloud = TestCloud::start();
     refuse(&cloud, "OperationDenied.NoStock", &[], 1);
     let output = builds(&cloud, "");
-    says(&output.stderr, &["The cloud refused with OperationDenied.NoStock; asking for `ecs.t5-lc1m1.small` in `"]);
+    says(
+        &output.stderr,
+        &["The cloud refused with OperationDenied.NoStock; asking for `ecs.t5-lc1m1.small` in `"],
+    );
     let (zones, tokens) =
         (sent(&cloud, "RunInstances", "ZoneId"), sent(&cloud, "RunInstances", "ClientToken"));
     assert_eq!(zones.len(), 2);
@@ -175,19 +178,14 @@ fn the_group_lets_in_this_machine_alone_where_its_address_is_known() {
     let cloud = TestCloud::start();
     let _ = builds(&cloud, r#""temporary_security_group_source_cidrs": ["127.0.0.1", "203.0.113.9/24"]"#);
     assert_eq!(from(&cloud), ["127.0.0.1/32"]);
-    assert_eq!(
-        sent(&cloud, "AuthorizeSecurityGroup", "Permissions.2.SourceCidrIp"),
-        ["203.0.113.0/24"]
-    );
+    assert_eq!(sent(&cloud, "AuthorizeSecurityGroup", "Permissions.2.SourceCidrIp"), ["203.0.113.0/24"]);
 }
 
 #[test]
 fn an_address_that_is_wanted_and_not_told_ends_the_build() {
     let cloud = TestCloud::start();
     let fields = r#""temporary_security_group_source_public_ip": true"#;
-    let world = cloud
-        .world_with(&template(fields, ""))
-        .env("KILN_ADDRESS_URL", "http://127.0.0.1:1/");
+    let world = cloud.world_with(&template(fields, "")).env("KILN_ADDRESS_URL", "http://127.0.0.1:1/");
     let output = world.kiln(&["build", "-color=false", "t.json"]);
     let said = format!("{}\n{}", output.stdout, output.stderr);
     assert_eq!(output.code, 1, "{said}");
@@ -198,14 +196,25 @@ fn an_address_that_is_wanted_and_not_told_ends_the_build() {
 const OWNED: &str = r#"{
     "vpcs": [{"id": "vpc-own", "region": "cn-beijing"}, {"id": "vpc-other", "region": "cn-beijing"}],
     "vswitches": [{"id": "vsw-own", "vpc": "vpc-own", "zone": "cn-beijing-a"}],
-    "security_groups": [{"id": "sg-own", "vpc": "vpc-own", "region": "cn-beijing"}],
-    "eips": [{"id": "eip-own", "region": "cn-beijing"}]
+    "security_groups": [{"id": "sg-own", "vpc": "vpc-own"}],
+    "eips": [{"id": "eip-own", "region": "cn-beijing", "address": "127.77.0.9"}]
 }"#;
+
+/// Starts a cloud whose account owns a network; its group lets SSH in.
+fn owning() -> TestCloud {
+    TestCloud::with_options(OWNED, |options| {
+        if let (AddressMode::Loopback { port }, Some(inventory)) =
+            (&options.addresses, &mut options.inventory)
+        {
+            inventory.account.security_groups[0].open_ports = vec![*port];
+        }
+    })
+}
 
 /// Builds in what the account owns; nothing of it may be gone afterwards.
 #[track_caller]
 fn builds_in_owned(fields: &str) -> (TestCloud, Output) {
-    let cloud = TestCloud::with(OWNED);
+    let cloud = owning();
     let before = cloud.inventory().leftovers();
     let output = build(&cloud, fields);
     assert_eq!(output.code, 0, "{}\n{}", output.stdout, output.stderr);
@@ -229,7 +238,10 @@ fn a_vswitch_or_a_group_alone_names_its_vpc() {
 fn what_does_not_exist_or_fit_is_told() {
     for (fields, parts) in [
         (r#""vpc_id": "vpc-none""#, ["The specified vpc {vpc-none} doesn't exist.", "check `vpc_id`"]),
-        (r#""vswitch_id": "vsw-none""#, ["The specified vswitch {vsw-none} doesn't exist.", "check `vswitch_id`"]),
+        (
+            r#""vswitch_id": "vsw-none""#,
+            ["The specified vswitch {vsw-none} doesn't exist.", "check `vswitch_id`"],
+        ),
         (
             r#""security_group_id": "sg-none""#,
             ["The specified security group {sg-none} doesn't exist.", "check `security_group_id`"],
@@ -244,7 +256,7 @@ fn what_does_not_exist_or_fit_is_told() {
         ),
         (r#""eip_id": "eip-none""#, ["The specified EIP {eip-none} doesn't exist.", "check `eip_id`"]),
     ] {
-        let cloud = TestCloud::with(OWNED);
+        let cloud = owning();
         let output = build(&cloud, fields);
         let said = format!("{}\n{}", output.stdout, output.stderr);
         assert_eq!(output.code, 1, "{said}");
@@ -261,7 +273,7 @@ fn a_borrowed_address_is_bound_when_it_is_free_and_stays() {
     assert!(calls(&cloud, "ReleaseEipAddress").is_empty());
 
     // Something else is still being done to it.
-    let cloud = TestCloud::with(OWNED);
+    let cloud = owning();
     let effect = FaultEffect::Refuse { code: "TaskConflict".to_owned(), message: None, status: None };
     cloud.add_fault(FaultRule { times: 2, ..FaultRule::new("AssociateEipAddress", effect) });
     let output = build(&cloud, r#""eip_id": "eip-own""#);
@@ -277,11 +289,17 @@ fn what_cannot_work_is_refused_before_anything_is_asked() {
             r#""associate_public_ip_address": false"#,
             ["in a temporary VPC cannot be reached", "name an existing `vpc_id`"],
         ),
-        (r#""internet_charge_type": "PayByTrafic""#, ["internet_charge_type is `PayByTrafic`", "`PayByTraffic` meant"]),
+        (
+            r#""internet_charge_type": "PayByTrafic""#,
+            ["internet_charge_type is `PayByTrafic`", "`PayByTraffic` meant"],
+        ),
         (r#""http_tokens": "yes""#, ["http_tokens is `yes`", "one of optional, required"]),
         (r#""spot_strategy": "SpotWithPriceLimit""#, ["needs a spot_price_limit", "such as 0.05"]),
         (r#""spot_price_limit": 1"#, ["spot_price_limit has no effect with NoSpot", "`SpotWithPriceLimit`"]),
-        (r#""ssh_password": "secret""#, ["ssh_password is not one that the cloud takes", "8 to 30 characters"]),
+        (
+            r#""ssh_password": "secret""#,
+            ["ssh_password is not one that the cloud takes", "8 to 30 characters"],
+        ),
         (r#""internet_max_bandwidth_out": 200"#, ["internet_max_bandwidth_out is 200", "at most 100 Mbit/s"]),
         (
             r#""temporary_security_group_source_cidrs": ["office"]"#,

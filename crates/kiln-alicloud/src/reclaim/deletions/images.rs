@@ -1,6 +1,9 @@
 //! Images, their copies and shares, and the names of those they replace.
 
-use alicloud_api::ecs::{CancelCopyImage, DeleteImage, Image, ModifyImageAttribute};
+use alicloud_api::ecs::{
+    CancelCopyImage, DeleteImage, DescribeSnapshots, Image, ModifyImageAttribute, ResourceType, Tag,
+    TagResources,
+};
 use alicloud_api::{ImageId, Result as ApiResult, Verdict};
 use kiln_core::ledger::Resource;
 
@@ -19,13 +22,41 @@ pub(crate) const REPLACED_BY: &str = "replaced_by";
 /// them if the clean-up were broken off between the image's deletion and theirs.
 pub(crate) const WITH_SNAPSHOTS: &str = "with_snapshots";
 
-/// An image, no longer shared, and perhaps the snapshots it is made of. They are read before the image goes, since
-/// nothing names them after.
+/// Tag of the snapshots of an image that is about to be deleted: its id. Once it is gone nothing else tells whose they
+/// were, and its clean-up may be broken off right then.
+const OF_IMAGE: &str = "kiln-of-image";
+
+/// An image, no longer shared, and perhaps the snapshots it is made of.
 pub(super) async fn image(cloud: &Cloud, id: &str, with_snapshots: bool) -> ApiResult<()> {
     match find(cloud, id).await? {
         Some(image) => delete(cloud, &image, with_snapshots).await,
+        None if with_snapshots => orphans(cloud, id).await,
         None => Ok(()),
     }
+}
+
+/// Snapshots of an image that is gone.
+async fn orphans(cloud: &Cloud, id: &str) -> ApiResult<()> {
+    let look = DescribeSnapshots { tags: vec![Tag::new(OF_IMAGE, id)], ..Default::default() };
+    for found in cloud.ecs().all(&look).await? {
+        snapshot(cloud, found.snapshot_id.as_str()).await?;
+    }
+    Ok(())
+}
+
+fn snapshots_of(image: &Image) -> impl Iterator<Item = &str> {
+    image.disk_device_mappings.iter().map(|disk| disk.snapshot_id.as_str()).filter(|id| !id.is_empty())
+}
+
+/// Lets [`orphans`] find the snapshots.
+async fn mark(cloud: &Cloud, image: &Image) -> ApiResult<()> {
+    let resource_ids = Vec::from_iter(snapshots_of(image).map(str::to_owned));
+    if resource_ids.is_empty() {
+        return Ok(());
+    }
+    let tags = vec![Tag::new(OF_IMAGE, image.image_id.as_str())];
+    let request = TagResources { resource_type: ResourceType::Snapshot, resource_ids, tags };
+    gone(cloud.ecs().tag_resources(&request).await)
 }
 
 async fn find(cloud: &Cloud, id: &str) -> ApiResult<Option<Image>> {
@@ -39,6 +70,9 @@ async fn delete(cloud: &Cloud, image: &Image, with_snapshots: bool) -> ApiResult
         let accounts = Vec::from_iter(share::accounts(cloud, id).await?);
         gone(share::modify(cloud, id, &[], &accounts).await)?;
     }
+    if with_snapshots {
+        mark(cloud, image).await?;
+    }
     let request = DeleteImage { image_id: id.clone(), force: Some(true) };
     // It may be the source of a copy that is just being cancelled.
     let busy = &["IncorrectImageStatus", "ImageIsCopying"];
@@ -48,8 +82,7 @@ async fn delete(cloud: &Cloud, image: &Image, with_snapshots: bool) -> ApiResult
 }
 
 async fn snapshots(cloud: &Cloud, image: &Image, with_snapshots: bool) -> ApiResult<()> {
-    let ids = image.disk_device_mappings.iter().map(|disk| disk.snapshot_id.as_str());
-    for id in ids.filter(|id| with_snapshots && !id.is_empty()) {
+    for id in snapshots_of(image).filter(|_| with_snapshots) {
         snapshot(cloud, id).await?;
     }
     Ok(())
@@ -70,12 +103,13 @@ async fn is_gone(cloud: &Cloud, id: &ImageId) -> ApiResult<()> {
 /// other.
 pub(super) async fn copy(cloud: &Cloud, id: &str) -> ApiResult<()> {
     let Some(image) = find(cloud, id).await? else {
-        return Ok(());
+        return orphans(cloud, id).await;
     };
     let under_way = image.is_copied && ["Waiting", "Creating"].contains(&image.status.as_str());
     if !under_way {
         return delete(cloud, &image, true).await;
     }
+    mark(cloud, &image).await?;
     let request = CancelCopyImage { image_id: image.image_id.clone() };
     match gone(cloud.ecs().cancel_copy_image(&request).await) {
         Err(error) if error.is("IncorrectImageStatus") => return delete(cloud, &image, true).await,
