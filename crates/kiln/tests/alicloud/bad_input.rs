@@ -56,7 +56,10 @@ fn missing_credentials_name_the_sources_tried() {
     let said = said(&cloud, world.kiln(&["build", "-color=false", "t.json"]));
     says(
         &said,
-        &["(ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY) or ram_role_name option must be set", "looked for"],
+        &[
+            "(ALICLOUD_ACCESS_KEY and ALICLOUD_SECRET_KEY) or ram_role_name option must be set",
+            "sources tried",
+        ],
     );
 }
 
