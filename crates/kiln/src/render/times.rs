@@ -254,9 +254,9 @@ mod tests {
         let times = Times { builds: (1..=21).map(build).collect(), ..Times::default() };
         insta::assert_snapshot!(times.table(false).unwrap(), @r"
         ==> Where the time went, of 21 builds (fastest, median, slowest):
-            a build                       3.0s     33.0s      1m03s
-              network                     2.0s      2.0s       2.0s
-              image                       1.0s     31.0s      1m01s  failed in 1
+            a build                       3.0s     33.0s     1m03s
+              network                     2.0s      2.0s      2.0s
+              image                       1.0s     31.0s     1m01s  failed in 1
         ");
     }
 }
