@@ -35,6 +35,12 @@ pub(super) fn is_look(action: &str) -> bool {
     ["Describe", "Get", "List"].iter().any(|start| action.starts_with(start))
 }
 
+/// Returns whether the call at `index` marks what is about to be deleted, which is asked again like the deletion.
+pub(super) fn prepares_deletion(calls: &[Value], index: Option<usize>) -> bool {
+    let params = index.and_then(|index| calls.get(index)?["params"].as_object());
+    params.is_some_and(|params| params.values().any(|value| value == "kiln-of-image"))
+}
+
 /// Returns whether clean-up had begun when the call at `index` was made.
 pub(super) fn is_cleaning(calls: &[Value], index: Option<usize>) -> bool {
     let before = calls.get(..index.unwrap_or_default()).unwrap_or_default();

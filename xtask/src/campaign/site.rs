@@ -122,6 +122,9 @@ impl<'a> Site<'a> {
         let right = match when {
             _ if !befell => verdict.finished,
             When::Call { action, .. } if trouble.passes(action) => verdict.finished,
+            When::Call { .. } if calls::prepares_deletion(fresh, struck) => {
+                verdict.finished || verdict.failed
+            }
             // Clean-up looks as well, and looks again; what is no longer needed goes while the rest goes on.
             When::Call { action, .. } if calls::is_look(action) && calls::is_cleaning(fresh, struck) => {
                 verdict.finished || verdict.failed
