@@ -2,8 +2,10 @@
 //! temporary resource carries.
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use kiln_core::commons::SHARED;
@@ -11,6 +13,7 @@ use kiln_core::error::{Context as _, Error, Result};
 use kiln_core::event::Events;
 use kiln_core::ledger::{Journal, Record, Resource};
 use kiln_core::reclaim::{Reason, ReclaimTable, Sweep, Swept};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::build::now;
@@ -22,6 +25,11 @@ use crate::unwind::{Books, Fate, Unwinder};
 pub const CLOUD: &str = "cloud";
 /// The cloud inside a process that has ended: whatever lived in it is gone.
 pub const EPHEMERAL: &str = "local";
+
+/// How long another `gc` that works on the same run is waited for.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How soon to look again whether it has ended.
+const LOOK_AGAIN: Duration = Duration::from_millis(200);
 
 /// What to collect.
 pub struct GcOptions {
@@ -48,6 +56,8 @@ pub struct GcReport {
     pub left: Vec<(String, Resource, String)>,
     /// Passed over, and why: runs under way, journals that cannot be read, other clouds.
     pub passed_over: Vec<String>,
+    /// Runs of which something is here that could not be looked at: what they left may still be there.
+    pub unhandled: usize,
 }
 
 /// Collects. Fails only if the journals' folder cannot be read.
@@ -73,6 +83,7 @@ pub async fn collect(options: GcOptions, events: &Events, cancel: &CancellationT
         // One run that cannot be collected is no reason to leave the others.
         if let Err(error) = collection.journal(run, &mut report).await {
             report.passed_over.push(format!("run {}: {}", run.id, error.chain()));
+            report.unhandled += 1;
         }
     }
     for sweep in &options.sweeps {
@@ -110,17 +121,21 @@ impl Collection<'_> {
             report.passed_over.push(format!("run {} is under way", run.id));
             return Ok(());
         }
+        let (vanished, here) = self.sorted(&run.id, &run.left, report);
         if self.options.dry_run {
-            let (_, here) = self.sorted(&run.id, &run.left, report);
             report.collected.extend(here.into_iter().map(|(_, resource)| (run.id.clone(), resource)));
             return Ok(());
         }
+        // A run of which nothing is here is not locked: another `gc` may be at work on it in another cloud.
+        if vanished.is_empty() && here.is_empty() {
+            return Ok(());
+        }
         let dir = runs_dir(&self.options.state_dir).join(&run.id);
-        let journal = open(&dir).await?;
+        let journal = open(&dir, self.cancel).await?;
         // Read once more now that nobody else can write: another `gc` may have been here meanwhile.
         let left = tokio::task::spawn_blocking(move || runs::load(&dir)).await;
         let left = left.context("read a journal")?.context("read the journal")?.open();
-        let (vanished, here) = self.sorted(&run.id, &left, report);
+        let (vanished, here) = self.sorted(&run.id, &left, &mut GcReport::default());
         for (build, resource) in vanished {
             append(&journal, released(build, &resource)).await?;
         }
@@ -275,10 +290,21 @@ fn released(build: String, resource: &Resource) -> Record {
     Record::Released { build, key: resource.intent.key.clone() }
 }
 
-async fn open(dir: &Path) -> Result<FileJournal> {
-    let (dir, shown) = (dir.to_owned(), dir.display().to_string());
-    let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir, None)).await;
-    opened.context("open a journal")?.context(format!("open the journal in `{shown}`"))
+/// Opens a dead run's journal; another `gc` that is at work on it is waited for.
+async fn open(dir: &Path, cancel: &CancellationToken) -> Result<FileJournal> {
+    let shown = dir.display().to_string();
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let dir = dir.to_owned();
+        let opened = tokio::task::spawn_blocking(move || FileJournal::open(&dir, None)).await;
+        let opened = opened.context("open a journal")?;
+        let is_busy = opened.as_ref().is_err_and(|error| error.kind() == ErrorKind::WouldBlock);
+        if !is_busy || Instant::now() >= end {
+            return opened.context(format!("open the journal in `{shown}`"));
+        }
+        let waited = cancel.run_until_cancelled(tokio::time::sleep(LOOK_AGAIN)).await;
+        waited.ok_or_else(Error::cancelled)?;
+    }
 }
 
 async fn append(journal: &FileJournal, record: Record) -> Result<()> {

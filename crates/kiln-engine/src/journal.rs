@@ -44,7 +44,9 @@ impl FileJournal {
         DirBuilder::new().recursive(true).mode(0o700).create(run_dir)?;
         let lock = lock_file(run_dir)?;
         lock.try_lock().map_err(|error| match error {
-            TryLockError::WouldBlock => io::Error::other("another process is working on this run"),
+            TryLockError::WouldBlock => {
+                io::Error::new(io::ErrorKind::WouldBlock, "another process is working on this run")
+            }
             TryLockError::Error(error) => error,
         })?;
         let path = run_dir.join(FILE);

@@ -179,7 +179,7 @@ impl Access {
         ignored.extend(config.endpoints().into_keys());
         let note = (!ignored.is_empty()).then(|| {
             let fields = ignored.join(", ");
-            format!("==> kiln: in the embedded cloud its own key serves instead of {fields}: no source of a real account is looked at")
+            format!("in the embedded cloud its own key serves instead of {fields}: no source of a real account is looked at")
         });
         let region = given(&config.region).map(str::to_owned).or_else(|| setup.env("ALICLOUD_REGION"));
         // A profile that is not looked at may have one.

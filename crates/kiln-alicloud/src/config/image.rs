@@ -103,6 +103,10 @@ impl ImageConfig {
                         disk left behind would be billed for ever";
             warnings.push(text.to_owned());
         }
+        if self.skip_create_image && (!self.image_copy_regions.is_empty() || self.shares()) {
+            let text = "skip_create_image: no image is made, hence none is copied or shared";
+            warnings.push(text.to_owned());
+        }
         if self.image_force_delete_instances {
             warnings.push("image_force_delete_instances has no effect".to_owned());
         }

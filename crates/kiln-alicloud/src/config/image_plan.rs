@@ -278,6 +278,10 @@ impl Check<'_> {
             return;
         }
         for account in &config.image_share_account {
+            if account.is_empty() || !account.bytes().all(|digit| digit.is_ascii_digit()) {
+                let message = format!("image_share_account: '{account}' is not the number of an account");
+                self.fault("image_share_account", message, "the id of an account is a number of 16 digits");
+            }
             if config.image_unshare_account.contains(account) {
                 let message = format!("{account} stands in image_share_account and in image_unshare_account");
                 self.fault("image_unshare_account", message, "");

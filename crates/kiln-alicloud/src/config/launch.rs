@@ -32,6 +32,8 @@ pub(crate) struct LaunchConfig {
     pub image_family: Option<String>,
     /// Name of the temporary instance.
     pub instance_name: Option<String>,
+    /// Accepted because old templates have it; it has no effect.
+    pub description: Option<String>,
     /// Whether the temporary instance is I/O optimised; by default as its type demands.
     pub io_optimized: Option<bool>,
     /// Zone to build in; by default one that has the instance type in stock.
@@ -157,6 +159,9 @@ impl LaunchConfig {
     /// Returns what the user should know before the build.
     pub(super) fn warnings(&self) -> Vec<String> {
         let mut warnings = Vec::new();
+        if given(&self.description).is_some() {
+            warnings.push("description has no effect; the image's is image_description".to_owned());
+        }
         match (self.ssh_private_ip, self.associate_public_ip_address, given(&self.eip_id)) {
             (true, None | Some(false), Some(_)) => warnings.push(
                 "eip_id is not used: ssh_private_ip is set, and associate_public_ip_address is not".to_owned(),

@@ -11,6 +11,7 @@ use super::launch::{
     AddressPlan, HostKeySource, LaunchConfig, LaunchPlan, Market, Public, Source, address_plan,
 };
 use crate::cloud::Setup;
+use crate::network::is_block;
 use crate::sources::{self, ADDRESS_URL};
 use crate::user_data::{self, RawUserData};
 
@@ -36,6 +37,10 @@ impl Check<'_> {
         let (market, sources) = (self.market(config), self.sources(config));
         let address = self.address(config, setup);
         self.words(config);
+        if let Some(block) = given(&config.vpc_cidr_block).filter(|block| !is_block(block)) {
+            let message = format!("vpc_cidr_block: '{block}' is not an address block");
+            self.fault("vpc_cidr_block", message, "such as `172.16.0.0/16` or `192.168.0.0/16`");
+        }
         Some(LaunchPlan {
             running_timeout: seconds(config.wait_instance_running_timeout, 1800),
             instance_types: instance_types?,

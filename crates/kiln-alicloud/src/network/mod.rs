@@ -72,6 +72,11 @@ impl Network {
     }
 }
 
+/// Whether `text` is an IPv4 address block, such as `172.16.0.0/16`.
+pub(crate) fn is_block(text: &str) -> bool {
+    text.parse::<block::Block>().is_ok()
+}
+
 /// Lanes of the three steps' lines.
 pub(crate) struct NetworkLanes {
     pub vpc: Lane,

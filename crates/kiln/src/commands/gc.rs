@@ -102,13 +102,14 @@ async fn story(
     let options = GcOptions { state_dir, run, dry_run, cloud: place.cloud(), reclaim, sweeps };
     let report = kiln_engine::collect(options, &stage.events, &stage.interrupt.stop).await?;
     tell(&report, dry_run, stage).await;
-    match report.left.is_empty() && !stage.interrupt.stop.is_cancelled() {
+    match report.left.is_empty() && report.unhandled == 0 && !stage.interrupt.stop.is_cancelled() {
         true => Ok(DONE),
         false => Ok(FAILED),
     }
 }
 
-async fn tell(GcReport { collected, left, passed_over }: &GcReport, dry_run: bool, stage: &Stage) {
+async fn tell(report: &GcReport, dry_run: bool, stage: &Stage) {
+    let GcReport { collected, left, passed_over, unhandled } = report;
     let name = |run: &str, resource: &Resource| {
         let id = resource.id.as_deref().unwrap_or("(what its creation may have made)");
         format!("{} {id} of run {run}", resource.intent.kind)
@@ -123,7 +124,7 @@ async fn tell(GcReport { collected, left, passed_over }: &GcReport, dry_run: boo
     for reason in passed_over {
         stage.events.say(format!("passed over: {reason}")).await;
     }
-    if collected.is_empty() && left.is_empty() {
+    if collected.is_empty() && left.is_empty() && *unhandled == 0 {
         let else_ = if passed_over.is_empty() { "" } else { " else" };
         stage.events.say(format!("Nothing{else_} is left behind.")).await;
     }

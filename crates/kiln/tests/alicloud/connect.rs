@@ -101,7 +101,8 @@ fn who_cannot_get_in_is_told_what_the_cloud_knows() {
         "security_groups": [{"id": "sg-closed", "vpc": "vpc-own", "open_ports": [80]}]
     }"#,
     );
-    let fields = r#""security_group_id": "sg-closed", "ssh_timeout": "3s""#;
+    // Time enough to boot and write to the console on a machine that does other things as well.
+    let fields = r#""security_group_id": "sg-closed", "ssh_timeout": "20s""#;
     let template = template(fields, &shell("true")).replace("\"ssh_timeout\": \"60s\",\n    ", "");
     let world = cloud.world_with(&template);
     let output = world.kiln(&["build", "-color=false", "t.json"]);
@@ -117,7 +118,7 @@ fn who_cannot_get_in_is_told_what_the_cloud_knows() {
             "lines of the console:\n",
             "Linux version",
             "The screen: ",
-            "waited 3s; at last: ",
+            "waited 20s; at last: ",
         ],
     );
     // Standard output is Packer's.
