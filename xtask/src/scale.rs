@@ -40,7 +40,11 @@ pub fn run(kiln: &Path, with_peer: bool, counts: &[String]) -> Result<ExitCode> 
             .map(|count| count.parse().with_context(|| format!("`{count}` is no number")))
             .collect::<Result<_>>()?,
     };
-    println!("{SPEED}x as fast as the real cloud, a shell provisioner a build, release build");
+    fs::create_dir_all(root().join("target").join("bench"))?;
+    println!(
+        "{SPEED}x as fast as the real cloud, a shell provisioner a build; the program: {}",
+        kiln.display()
+    );
     println!(
         "{:>6} {:<13} {:>9} {:>12} {:>10} {:>10} {:>14} {:>11}",
         "builds", "program", "wall", "wall/build", "CPU/build", "peak", "peak with cloud", "calls/build"
