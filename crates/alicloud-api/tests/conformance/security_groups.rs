@@ -37,7 +37,6 @@ async fn a_rule_lets_in_whom_it_names_and_no_more() {
         let look = DescribeSecurityGroupAttribute {
             security_group_id: id.clone(),
             direction: Some("ingress".to_owned()),
-            ..Default::default()
         };
         let found = ecs.describe_security_group_attribute(&look).await.unwrap().permissions;
         let [rule] = &found[..] else { panic!("{found:?}") };
