@@ -45,8 +45,10 @@ fn every_template_has_its_verdict() {
 
 #[test]
 fn the_seeds_templates_are_planned_as_they_are() {
-    let paths = templates(&folder("seeds"));
-    assert_eq!(paths.len(), 7);
+    let mut paths = templates(&folder("seeds"));
+    // A file of profiles, which stands beside the template that uses it.
+    paths.retain(|path| !path.ends_with("001-aliyun-config.json"));
+    assert_eq!(paths.len(), 16);
     for path in paths {
         let text = std::fs::read(&path).unwrap();
         let input = TemplateInput { name: "seed.json".into(), text, path: None };
@@ -55,7 +57,7 @@ fn the_seeds_templates_are_planned_as_they_are() {
         let planned = template.plan(&options(""), &world).unwrap_or_else(|error| panic!("{error:?}"));
         assert!(planned.notes.is_empty() && planned.faulty.is_empty());
         let [build] = planned.plan.builds.as_slice() else { panic!("one build is expected") };
-        assert_eq!(build.name, "alicloud-ecs");
+        assert!(["alicloud-ecs", "aliyun"].contains(&build.name.as_str()), "{}", build.name);
         // The values come from the environment, and the settings still name the variables.
         let settings = resolved(build.settings.as_ref());
         if let Some(key) = settings.get("access_key") {

@@ -14,6 +14,7 @@ fn no_command_and_unknown_commands_end_with_127() {
         runs           lists runs, how they ended and what is left of them
         validate       check that a template is valid
         version        Prints the version
+        whoami         tells as whom builds sign in
     ");
     let unknown = World::new().kiln(&["buidl"]);
     assert_eq!(unknown.stderr, "there is no command `buidl`; is `build` meant?\n");
