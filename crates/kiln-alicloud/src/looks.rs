@@ -3,8 +3,7 @@
 //!
 //! Whoever wants to know how something stands says so and waits; one task asks for everything that is wanted at that
 //! moment, at most [`BATCH`] ids a call, and hands the answers out. A lone asker is served at once; the more there are,
-//! the longer the pause between calls, up to ten of the cloud's shortest pauses (a second of the real cloud's time), so
-//! that a thousand builds cost about as many calls as one.
+//! the longer the pause between calls, up to ten of the cloud's shortest pauses, so that each costs fewer calls.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
